@@ -8,6 +8,12 @@ import {
 } from "./read-limiter.ts";
 import { Segment } from "./segment.ts";
 
+/**
+ * Releases the capabilities of messages that were collected without having been released. The arena goes with the last
+ * reader or builder into it; its table knows nothing of the arena.
+ */
+const forgotten = new FinalizationRegistry<CapTable>((table) => table.release());
+
 /** The segments of one message, what reading it may still cost, and its capabilities. */
 export class Arena {
   readonly segments: Segment[] = [];
@@ -22,12 +28,13 @@ export class Arena {
   }
 
   get capTable(): CapTable {
-    this.#capTable ??= new CapTable();
-    return this.#capTable;
+    if (this.#capTable === undefined) this.capTable = new CapTable();
+    return this.#capTable as unknown as CapTable;
   }
 
   set capTable(table: CapTable) {
     this.#capTable = table;
+    forgotten.register(this, table);
   }
 
   get hasCapTable(): boolean {

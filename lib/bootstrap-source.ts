@@ -1,0 +1,39 @@
+import { CapnpError } from "./errors.ts";
+import { Client, toHook } from "./rpc/capability/client.ts";
+import type { ClientHook } from "./rpc/capability/client-hook.ts";
+import { Server } from "./rpc/capability/server.ts";
+import type { PeerInfo } from "./transport/transport.ts";
+
+/** A capability that a vat gives away: a client, a server object, or a promise of either. */
+export type Exposed = Client | Server | PromiseLike<Client | Server>;
+
+/** The bootstrap capability of a vat: one for all peers, or made for each by a function. */
+export type BootstrapSource = Exposed | ((peer: PeerInfo) => Exposed);
+
+/** What a connection asks for the capability of each Bootstrap. */
+export const bootstrapFor =
+  (source: BootstrapSource | undefined) =>
+  (peer: PeerInfo, objectId: unknown): ClientHook => {
+    if (objectId !== undefined) {
+      throw new CapnpError(
+        "CAPNP_NO_BOOTSTRAP",
+        "This vat restores no capabilities by object id: ask for the bootstrap capability.",
+      );
+    }
+    if (source === undefined) {
+      throw new CapnpError("CAPNP_NO_BOOTSTRAP", "This vat does not expose a bootstrap capability: set `bootstrap`.");
+    }
+    const made = typeof source === "function" ? source(peer) : source;
+    const hook = toHook(made);
+    if (hook === null) {
+      throw new CapnpError("CAPNP_NO_BOOTSTRAP", "The `bootstrap` function of this vat returned no capability.");
+    }
+    return hook;
+  };
+
+/** Holds a reference to an object that is exposed to every peer, so that it is not disposed between two of them. */
+export const holdBootstrap = (source: BootstrapSource | undefined): (() => void) => {
+  if (!(source instanceof Client || source instanceof Server)) return () => undefined;
+  const hook = toHook(source);
+  return () => hook?.release();
+};

@@ -1,0 +1,44 @@
+import { CapnpError } from "../../errors.ts";
+import type { CallContext } from "./call-context.ts";
+import { ClientHook } from "./client-hook.ts";
+import type { Pipeline } from "./pipeline.ts";
+
+/** A capability on which every call fails with the same error. */
+export class BrokenClient extends ClientHook implements Pipeline {
+  readonly #error: Error;
+
+  constructor(error: Error) {
+    super();
+    this.#error = error;
+  }
+
+  override get brokenBy(): Error {
+    return this.#error;
+  }
+
+  override call(_interfaceId: bigint, _methodId: number, context: CallContext): void {
+    context.threw(this.#error);
+  }
+
+  /** Whatever is pipelined on what failed fails likewise. */
+  pipelined(): ClientHook {
+    return this.addRef();
+  }
+
+  protected override destroyed(): void {
+    // Nothing stands behind it.
+  }
+}
+
+class NullClient extends BrokenClient {
+  constructor() {
+    super(new CapnpError("CAPNP_NULL_CAPABILITY", "Called null capability."));
+  }
+
+  override get isNull(): boolean {
+    return true;
+  }
+}
+
+/** What a null pointer stands for where a capability is needed. */
+export const nullClient: ClientHook = new NullClient();

@@ -1,0 +1,153 @@
+import { CapnpError } from "../../errors.ts";
+import { Client } from "./client.ts";
+import type { ClientHook } from "./client-hook.ts";
+import { canceledError } from "./local-call-context.ts";
+import type { Payload } from "./payload.ts";
+import type { PendingCall, ReturnListener } from "./request.ts";
+
+export interface CallOptions {
+  /** Cancels the call, here and at the callee, when it is aborted. */
+  readonly signal?: AbortSignal;
+  /** Milliseconds until the call is canceled and rejects with CAPNP_TIMEOUT. Default: no limit. */
+  readonly timeout?: number;
+}
+
+/**
+ * The results of a call, on their way. `await` it for the results; or call methods on the capabilities that the results
+ * will hold, through the accessors that the class builder adds for them: such calls are sent at once (promise pipelining).
+ *
+ * A promise that nobody awaits never counts as an unhandled rejection: a call made only for its pipeline tells of its
+ * failure through the calls that were pipelined on it.
+ */
+export class RemotePromise<Results> implements PromiseLike<Results> {
+  readonly #pending: PendingCall;
+  readonly #read: (payload: Payload) => Results;
+  #payload: Payload | undefined;
+  #error: Error | undefined;
+  #promise: Promise<Results> | undefined;
+  #settle: { readonly resolve: (results: Results) => void; readonly reject: (error: Error) => void } | undefined;
+  #clients: Map<string, Client> | undefined;
+  #stopWatching: (() => void) | undefined;
+
+  /** @internal */
+  constructor(pending: PendingCall, read: (payload: Payload) => Results, options?: CallOptions) {
+    this.#pending = pending;
+    this.#read = read;
+    const listener: ReturnListener = {
+      returned: (payload) => this.#returned(payload),
+      threw: (error) => this.#threw(error),
+    };
+    pending.onReturn(listener);
+    if (options !== undefined && this.#payload === undefined && this.#error === undefined) this.#watch(options);
+  }
+
+  #watch({ signal, timeout }: CallOptions): void {
+    const stops: (() => void)[] = [];
+    if (signal !== undefined) {
+      const abort = (): void => this.cancel(signal.reason);
+      if (signal.aborted) {
+        abort();
+        return;
+      }
+      signal.addEventListener("abort", abort, { once: true });
+      stops.push(() => signal.removeEventListener("abort", abort));
+    }
+    if (timeout !== undefined) {
+      const timer = setTimeout(
+        () => this.cancel(new CapnpError("CAPNP_TIMEOUT", `The call did not return within ${timeout} ms.`)),
+        timeout,
+      );
+      stops.push(() => clearTimeout(timer));
+    }
+    this.#stopWatching = () => {
+      for (const stop of stops) stop();
+    };
+  }
+
+  #returned(payload: Payload): void {
+    this.#stopWatching?.();
+    this.#payload = payload;
+    this.#answer();
+  }
+
+  #threw(error: Error): void {
+    this.#stopWatching?.();
+    this.#error = error;
+    this.#answer();
+  }
+
+  #answer(): void {
+    const settle = this.#settle;
+    if (settle === undefined) return;
+    this.#settle = undefined;
+    if (this.#payload === undefined) {
+      settle.reject(this.#error as Error);
+      return;
+    }
+    try {
+      settle.resolve(this.#read(this.#payload));
+    } catch (error) {
+      settle.reject(error as Error);
+    }
+  }
+
+  #toPromise(): Promise<Results> {
+    if (this.#promise === undefined) {
+      this.#promise = new Promise<Results>((resolve, reject) => {
+        this.#settle = { resolve, reject };
+      });
+      if (this.#payload !== undefined || this.#error !== undefined) this.#answer();
+    }
+    return this.#promise;
+  }
+
+  then<A = Results, B = never>(
+    onFulfilled?: ((results: Results) => A | PromiseLike<A>) | null,
+    onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.#toPromise().then(onFulfilled, onRejected);
+  }
+
+  catch<B = never>(onRejected?: ((error: unknown) => B | PromiseLike<B>) | null): Promise<Results | B> {
+    return this.#toPromise().catch(onRejected);
+  }
+
+  finally(onFinally?: (() => void) | null): Promise<Results> {
+    return this.#toPromise().finally(onFinally);
+  }
+
+  /** Gives the call up: it rejects with CAPNP_CANCELED (or the CapnpError given), and the callee is told. */
+  cancel(reason?: unknown): void {
+    this.#pending.cancel(canceledError(reason));
+  }
+
+  /**
+   * Cancels a call that is pending, and releases the capabilities of its results, together with the clients that its
+   * accessors gave.
+   */
+  [Symbol.dispose](): void {
+    if (this.#payload === undefined && this.#error === undefined) this.cancel();
+    this.#payload?.release();
+    for (const client of this.#clients?.values() ?? []) Client.release(client);
+    this.#clients?.clear();
+  }
+
+  get [Symbol.toStringTag](): string {
+    return "RemotePromise";
+  }
+
+  /** The client at a path into the results, the same one each time. @internal */
+  static pipelined<C extends Client>(
+    promise: RemotePromise<unknown>,
+    path: readonly number[],
+    make: (hook: ClientHook) => C,
+  ): C {
+    promise.#clients ??= new Map();
+    const key = path.join();
+    const known = promise.#clients.get(key);
+    if (known !== undefined) return known as C;
+    const client = make(promise.#pending.pipelined(path));
+    promise.#clients.set(key, client);
+    return client;
+  }
+}

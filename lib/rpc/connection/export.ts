@@ -1,0 +1,116 @@
+import { type ClientHook, innermost } from "../capability/client-hook.ts";
+import type { CapDescriptor } from "../wire.ts";
+import { protocolError } from "../wire.ts";
+import type { ConnectionState } from "./connection-state.ts";
+import type { ExportId } from "./ids.ts";
+import { sendResolve } from "./outgoing.ts";
+import { PromiseClient } from "./promise-client.ts";
+import { RemoteClient } from "./remote-client.ts";
+
+/**
+ * A row of the export table. State: held by the peer (`references` times) -> released (row deleted).
+ *
+ * A promise resolves at most once: Resolve is sent, and from then on calls that still arrive for the promise go to exactly
+ * what that Resolve described, even if that resolves further (the Tribble 4-way race; rpc.capnp, Disembargo).
+ */
+export interface ExportRow {
+  readonly id: ExportId;
+  references: number;
+  /** Where calls for this id go. Owned. */
+  hook: ClientHook;
+  /** Stops waiting for a promise to resolve. */
+  stopWaiting: (() => void) | undefined;
+}
+
+/** What must be sent right after the message that carries a descriptor. */
+export type AfterSend = (() => void)[];
+
+/** A description that was written into a message, and what exactly it described (borrowed). */
+export interface Described {
+  readonly descriptor: CapDescriptor;
+  readonly hook: ClientHook | null;
+}
+
+const none: CapDescriptor = { which: "none" };
+
+/** Describes a capability for a message to the peer, counting a reference where it is hosted or promised here. */
+export const describe = (state: ConnectionState, hook: ClientHook | null, after: AfterSend): Described => {
+  if (hook === null) return { descriptor: none, hook: null };
+  const inner = innermost(hook);
+  if (inner.connection === state && (inner instanceof RemoteClient || inner instanceof PromiseClient)) {
+    // The peer may now send calls of its own through it: when it resolves, what is on the way must be waited for.
+    if (inner instanceof PromiseClient) inner.markUsed();
+    return { descriptor: inner.descriptor, hook: inner };
+  }
+  const known = state.exportsByHook.get(inner);
+  if (known !== undefined) {
+    known.references++;
+    return { descriptor: descriptorOf(known), hook: inner };
+  }
+  const row = state.exports.add((id) => ({ id, references: 1, hook: inner.addRef(), stopWaiting: undefined }));
+  state.exportsByHook.set(inner, row);
+  if (inner.isPromise) row.stopWaiting = inner.onResolved(() => promiseResolved(state, row));
+  else if (breaks(inner)) {
+    // There is no descriptor for what is broken: it is a promise that breaks at once.
+    const error = inner.brokenBy as Error;
+    after.push(() => {
+      if (state.exports.get(row.id) === row) sendResolve(state, row.id, error);
+    });
+  }
+  return { descriptor: descriptorOf(row), hook: inner };
+};
+
+/** A null capability is a thing that can be sent, and stays null; any other broken one arrives as a broken promise. */
+const breaks = (hook: ClientHook): boolean => hook.brokenBy !== undefined && !hook.isNull;
+
+const descriptorOf = (row: ExportRow): CapDescriptor => ({
+  which: row.hook.isPromise || breaks(row.hook) ? "senderPromise" : "senderHosted",
+  id: row.id,
+});
+
+const promiseResolved = (state: ConnectionState, row: ExportRow): void => {
+  row.stopWaiting = undefined;
+  if (state.closedBy !== undefined || state.exports.get(row.id) !== row) return;
+  const promise = row.hook;
+  const inner = innermost(promise);
+  if (state.exportsByHook.get(promise) === row) state.exportsByHook.delete(promise);
+  row.hook = inner.addRef();
+  promise.release();
+  if (inner.isPromise && inner.connection !== state && !state.exportsByHook.has(inner)) {
+    // Another promise of ours that the peer does not know: it takes over this row, and the peer need not hear of it.
+    state.exportsByHook.set(inner, row);
+    row.stopWaiting = inner.onResolved(() => promiseResolved(state, row));
+    return;
+  }
+  // This row is not the one to describe what the promise became: that gets a row, or has one, of its own.
+  if (breaks(inner)) {
+    sendResolve(state, row.id, inner.brokenBy as Error);
+    return;
+  }
+  const after: AfterSend = [];
+  const { descriptor } = describe(state, inner, after);
+  sendResolve(state, row.id, descriptor);
+  for (const send of after) send();
+};
+
+/** Takes references back, as a Release says or as the peer's giving up of results implies. */
+export const releaseExport = (state: ConnectionState, id: number, count: number): void => {
+  const row = state.exports.get(id);
+  if (row === undefined) throw protocolError(`Release of unknown export ${id}`);
+  if (count > row.references) {
+    throw protocolError(`Release of ${count} references to export ${id}, which has ${row.references}`);
+  }
+  row.references -= count;
+  if (row.references > 0) return;
+  state.exports.delete(row.id);
+  if (state.exportsByHook.get(row.hook) === row) state.exportsByHook.delete(row.hook);
+  row.stopWaiting?.();
+  row.hook.release();
+};
+
+/** The ids that descriptors made us count, for giving them back together. */
+export const exportIds = (descriptors: readonly CapDescriptor[]): number[] => {
+  const ids: number[] = [];
+  for (const d of descriptors) if (d.which === "senderHosted" || d.which === "senderPromise") ids.push(d.id);
+  return ids;
+};

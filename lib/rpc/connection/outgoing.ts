@@ -1,0 +1,108 @@
+import {
+  type CapDescriptor,
+  initChild,
+  type MessageTarget,
+  messageTag,
+  OutgoingMessage,
+  setBit,
+  setU16,
+  setU32,
+  writeCapDescriptor,
+  writeException,
+  writeMessageTarget,
+} from "../wire.ts";
+import { MessageBuilder } from "../../serialization/message.ts";
+import type { MessageReader } from "../../serialization/message.ts";
+import { copyPointer } from "../../serialization/copy.ts";
+import { pointerPosition, Struct } from "../../serialization/struct.ts";
+import { toException } from "../exception.ts";
+import type { ConnectionState } from "./connection-state.ts";
+import type { AnswerId, EmbargoId, ExportId, ImportId, QuestionId } from "./ids.ts";
+
+/** The small messages: one function for each thing that a vat tells its peer. */
+
+export const sendBootstrap = (state: ConnectionState, question: QuestionId): void => {
+  const message = new OutgoingMessage(messageTag.bootstrap, "bootstrap", 5);
+  setU32(message.at, 0, question);
+  state.asked();
+  state.send(message);
+};
+
+export const sendFinish = (state: ConnectionState, question: QuestionId, releaseResultCaps: boolean): void => {
+  const message = new OutgoingMessage(messageTag.finish, "finish", 4);
+  setU32(message.at, 0, question);
+  // Both flags default to true, so a set bit says false.
+  if (!releaseResultCaps) setBit(message.at, 32);
+  // requireEarlyCancellationWorkaround: this implementation does not rely on a canceled call being started.
+  setBit(message.at, 33);
+  state.send(message);
+};
+
+export const sendRelease = (state: ConnectionState, id: ImportId, count: number): void => {
+  const message = new OutgoingMessage(messageTag.release, "release", 4);
+  setU32(message.at, 0, id);
+  setU32(message.at, 4, count);
+  state.send(message);
+};
+
+export const sendResolve = (state: ConnectionState, promise: ExportId, to: CapDescriptor | Error): void => {
+  const message = new OutgoingMessage(messageTag.resolve, "resolve");
+  setU32(message.at, 0, promise);
+  if (to instanceof Error) {
+    setU16(message.at, 4, 1);
+    const { kind, reason } = toException(to);
+    writeException(initChild(message.at, 0, "exception"), kind, reason);
+  } else writeCapDescriptor(initChild(message.at, 0, "capDescriptor"), to);
+  state.send(message);
+};
+
+/** `Disembargo.context`: on its way out, or on its way back. */
+export type Loopback = "senderLoopback" | "receiverLoopback";
+
+export const sendDisembargo = (
+  state: ConnectionState,
+  to: MessageTarget,
+  direction: Loopback,
+  id: EmbargoId | number,
+): void => {
+  const message = new OutgoingMessage(messageTag.disembargo, "disembargo");
+  writeMessageTarget(initChild(message.at, 0, "messageTarget"), to);
+  setU32(message.at, 0, id);
+  setU16(message.at, 4, direction === "senderLoopback" ? 0 : 1);
+  state.send(message);
+};
+
+export type BareReturn =
+  | { readonly which: "exception"; readonly error: unknown }
+  | { readonly which: "canceled" | "resultsSentElsewhere" };
+
+const returnTag = { exception: 1, canceled: 2, resultsSentElsewhere: 3 } as const;
+
+/** A return without results. Capabilities in the params are released one by one, never by the return. */
+export const sendBareReturn = (state: ConnectionState, answer: AnswerId, outcome: BareReturn): void => {
+  const message = new OutgoingMessage(messageTag.return, "return");
+  setU32(message.at, 0, answer);
+  setBit(message.at, 32);
+  setU16(message.at, 6, returnTag[outcome.which]);
+  if (outcome.which === "exception") {
+    const { kind, reason } = toException(outcome.error);
+    writeException(initChild(message.at, 0, "exception"), kind, reason);
+  }
+  state.send(message);
+};
+
+export const sendAbort = (state: ConnectionState, error: Error): void => {
+  const message = new OutgoingMessage(messageTag.abort, "exception");
+  const { kind, reason } = toException(error);
+  writeException(message.at, kind, reason);
+  state.send(message);
+};
+
+/** Echoes a message that this vat does not understand. */
+export const sendUnimplemented = (state: ConnectionState, echoed: MessageReader): void => {
+  const builder = new MessageBuilder();
+  const root = builder.initRoot(Struct, 8, 1);
+  root._segment.view.setUint16(root._data, messageTag.unimplemented, true);
+  copyPointer(root._segment, pointerPosition(root, 0), echoed.rootSegment, 0, state.limits.nestingLimit);
+  state.sendSegments(builder.segments());
+};

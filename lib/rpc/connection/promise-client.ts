@@ -1,0 +1,137 @@
+import type { CallContext } from "../capability/call-context.ts";
+import { ClientHook, innermost } from "../capability/client-hook.ts";
+import { QueuedClient } from "../capability/queued-client.ts";
+import type { OutgoingCall } from "../capability/request.ts";
+import type { CapDescriptor, MessageTarget } from "../wire.ts";
+import type { ConnectionState } from "./connection-state.ts";
+import { sendDisembargo } from "./outgoing.ts";
+import { forward, type RemoteClient } from "./remote-client.ts";
+
+/**
+ * The promise of a capability that the peer resolves: by a Resolve for a promise in its export table, by a Return for one
+ * in the results of a question.
+ *
+ * State: pending (calls go to `initial`, at the peer) -> resolved to the replacement, or to an embargo in front of it.
+ *
+ * The embargo is needed when calls were sent through the promise and it then turns out to be something that is not at that
+ * peer: a call made now would not take the detour and could overtake them (rpc.capnp, Disembargo).
+ */
+export class PromiseClient extends ClientHook {
+  readonly #state: ConnectionState;
+  #initial: RemoteClient | undefined;
+  readonly #gone: (() => void) | undefined;
+  #target: ClientHook | null = null;
+  /** True once a call was sent through this promise, or through one that became it. */
+  #used = false;
+  #dropped = false;
+  readonly #listeners = new Set<() => void>();
+
+  /**
+   * @param initial Taken over.
+   * @param gone Called when the last reference is released before the promise resolved.
+   */
+  constructor(state: ConnectionState, initial: RemoteClient, gone?: () => void) {
+    super();
+    this.#state = state;
+    this.#initial = initial;
+    this.#gone = gone;
+  }
+
+  override get resolved(): ClientHook | null {
+    return this.#target;
+  }
+
+  override get isPromise(): boolean {
+    return this.#target === null;
+  }
+
+  override onResolved(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  override get connection(): object | null {
+    return this.#target === null ? this.#state : this.#target.connection;
+  }
+
+  override get brokenBy(): Error | undefined {
+    return this.#target?.brokenBy;
+  }
+
+  override get isNull(): boolean {
+    return this.#target?.isNull ?? false;
+  }
+
+  /** How the pending promise is described to the peer it came from. */
+  get descriptor(): CapDescriptor {
+    return (this.#initial as RemoteClient).descriptor;
+  }
+
+  /** Where calls on the pending promise go. */
+  get target(): MessageTarget {
+    return (this.#initial as RemoteClient).target;
+  }
+
+  /** Calls made from now on may be overtaken: when this resolves, the peer must be waited for. */
+  markUsed(): void {
+    this.#used = true;
+  }
+
+  override messageCall(interfaceId: bigint, methodId: number): OutgoingCall | null {
+    if (this.#target !== null) return this.#target.messageCall(interfaceId, methodId);
+    return this.#state.beginCall(this.#state, (this.#initial as RemoteClient).target, interfaceId, methodId, this);
+  }
+
+  override call(interfaceId: bigint, methodId: number, context: CallContext): void {
+    if (this.#target !== null) this.#target.call(interfaceId, methodId, context);
+    else forward(this.messageCall(interfaceId, methodId) as OutgoingCall, context);
+  }
+
+  /**
+   * Settles the promise.
+   *
+   * @param replacement Taken over.
+   * @param reflected True where the peer described something of ours: whatever that is, calls sent before are coming back.
+   */
+  resolve(replacement: ClientHook, reflected: boolean): void {
+    const initial = this.#initial;
+    if (this.#target !== null || initial === undefined) {
+      replacement.release();
+      return;
+    }
+    this.#target = this.#embargoed(initial, replacement, reflected);
+    this.#initial = undefined;
+    initial.release();
+    const listeners = [...this.#listeners];
+    this.#listeners.clear();
+    for (const listener of listeners) listener();
+  }
+
+  #embargoed(initial: RemoteClient, replacement: ClientHook, reflected: boolean): ClientHook {
+    const state = this.#state;
+    if (!this.#used || state.closedBy !== undefined) return replacement;
+    const inner = innermost(replacement);
+    if (inner.isNull || inner.brokenBy !== undefined) return replacement;
+    if (!reflected && inner.connection === state) {
+      // What it became is at the same peer: calls take the same way. A promise there may yet come back to us.
+      if (inner instanceof PromiseClient) inner.markUsed();
+      return replacement;
+    }
+    const queued = new QueuedClient();
+    const { id } = state.embargoes.add((id) => ({ id, queued: queued.addRef(), replacement }));
+    sendDisembargo(state, initial.target, "senderLoopback", id);
+    return queued;
+  }
+
+  protected override destroyed(): void {
+    if (this.#dropped) return;
+    this.#dropped = true;
+    this.#target?.release();
+    if (this.#initial !== undefined) {
+      this.#gone?.();
+      const initial = this.#initial;
+      this.#initial = undefined;
+      initial.release();
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import { copyPointer } from "../../serialization/copy.ts";
+import type { CallContext } from "../capability/call-context.ts";
+import { ClientHook } from "../capability/client-hook.ts";
+import type { OutgoingCall } from "../capability/request.ts";
+import type { CapDescriptor, MessageTarget } from "../wire.ts";
+import type { ConnectionState } from "./connection-state.ts";
+
+/** Something at the peer that calls can be sent to. */
+export abstract class RemoteClient extends ClientHook {
+  protected readonly state: ConnectionState;
+
+  constructor(state: ConnectionState) {
+    super();
+    this.state = state;
+  }
+
+  /** How the peer is told to find it. */
+  abstract get target(): MessageTarget;
+
+  /** How it is described to the peer that hosts it, when it goes back there. */
+  abstract get descriptor(): CapDescriptor;
+
+  override get connection(): object {
+    return this.state;
+  }
+
+  override messageCall(interfaceId: bigint, methodId: number): OutgoingCall {
+    return this.state.beginCall(this.state, this.target, interfaceId, methodId, undefined);
+  }
+
+  override call(interfaceId: bigint, methodId: number, context: CallContext): void {
+    forward(this.messageCall(interfaceId, methodId), context);
+  }
+}
+
+/** Passes a call on: its params are copied into the message, its results will be what the call returns. */
+export const forward = (call: OutgoingCall, context: CallContext): void => {
+  try {
+    const { segment, position, depth } = context.params;
+    copyPointer(call.segment, call.position, segment, position, depth);
+  } catch (error) {
+    call.discard();
+    context.threw(error);
+    return;
+  }
+  context.tailCall(call);
+};

@@ -1,0 +1,14 @@
+import { CapnpError, type ErrorKind } from "../errors.ts";
+
+const prefix = "remote exception: ";
+
+/** An error that a peer reported. The text says so once, however many vats it passed through. */
+export const fromException = ({ kind, reason }: { kind: ErrorKind; reason: string }): CapnpError =>
+  new CapnpError("CAPNP_REMOTE", reason.startsWith(prefix) ? reason : prefix + reason, { kind });
+
+/** What a peer is told of an error. A CapnpError keeps its kind, anything else is `failed`. */
+export const toException = (error: unknown): { kind: ErrorKind; reason: string } => {
+  if (error instanceof CapnpError) return { kind: error.kind, reason: error.message };
+  if (error instanceof Error) return { kind: "failed", reason: error.message === "" ? error.name : error.message };
+  return { kind: "failed", reason: String(error) };
+};

@@ -1,0 +1,278 @@
+import { CapnpError, type ErrorKind } from "../errors.ts";
+import { MessageBuilder, MessageReader } from "../serialization/message.ts";
+import { initStruct, initStructList, setText } from "../serialization/pointer-builder.ts";
+import type { ReaderOptions } from "../serialization/read-limiter.ts";
+import { followPointer, resolveBytes, resolveList, target } from "../serialization/resolve-pointer.ts";
+import type { Segment } from "../serialization/segment.ts";
+import { pointerPosition, readStruct, Struct } from "../serialization/struct.ts";
+import { decodeText } from "../serialization/blob.ts";
+import { elementSize } from "../serialization/wire-pointer.ts";
+
+/**
+ * The structures of rpc.capnp at fixed offsets. A test holds every number here against the compiled rpc.capnp.
+ *
+ * Sizes are bytes of data and pointers, as this version of the protocol has them; a peer's may be smaller or larger.
+ */
+export const messageTag = {
+  unimplemented: 0,
+  abort: 1,
+  call: 2,
+  return: 3,
+  finish: 4,
+  resolve: 5,
+  release: 6,
+  obsoleteSave: 7,
+  bootstrap: 8,
+  obsoleteDelete: 9,
+  provide: 10,
+  accept: 11,
+  join: 12,
+  disembargo: 13,
+} as const;
+
+const tagNames = new Map<number, string>(Object.entries(messageTag).map(([name, tag]) => [tag, name]));
+
+/** `call`, `return`, ... or the number of a message that this version does not know. */
+export const messageName = (tag: number): string => tagNames.get(tag) ?? `message ${tag}`;
+
+export const sizes = {
+  message: { data: 8, pointers: 1 },
+  bootstrap: { data: 8, pointers: 1 },
+  call: { data: 24, pointers: 3 },
+  return: { data: 16, pointers: 1 },
+  finish: { data: 8, pointers: 0 },
+  resolve: { data: 8, pointers: 1 },
+  release: { data: 8, pointers: 0 },
+  disembargo: { data: 8, pointers: 1 },
+  messageTarget: { data: 8, pointers: 1 },
+  payload: { data: 0, pointers: 2 },
+  capDescriptor: { data: 8, pointers: 1 },
+  promisedAnswer: { data: 8, pointers: 1 },
+  op: { data: 8, pointers: 0 },
+  thirdPartyCapDescriptor: { data: 8, pointers: 1 },
+  exception: { data: 8, pointers: 2 },
+} as const;
+
+export type StructName = keyof typeof sizes;
+
+// Reading
+
+export const u8 = (s: Struct, at: number): number =>
+  at < s._dataBytes ? (s._segment.bytes[s._data + at] as number) : 0;
+export const u16 = (s: Struct, at: number): number =>
+  at + 2 <= s._dataBytes ? s._segment.view.getUint16(s._data + at, true) : 0;
+export const u32 = (s: Struct, at: number): number =>
+  at + 4 <= s._dataBytes ? s._segment.view.getUint32(s._data + at, true) : 0;
+export const u64 = (s: Struct, at: number): bigint =>
+  at + 8 <= s._dataBytes ? s._segment.view.getBigUint64(s._data + at, true) : 0n;
+/** A Bool at a bit offset, whose default is false. */
+export const bit = (s: Struct, at: number): boolean => (u8(s, at >> 3) & (1 << (at & 7))) !== 0;
+
+/** A struct behind a pointer of a struct; an empty one where that is null. */
+export const child = (s: Struct, index: number): Struct =>
+  index < s._pointerCount
+    ? readStruct(Struct, s._segment, pointerPosition(s, index), s._depth)
+    : readStruct(Struct, emptyPointer, 0, 0);
+
+const emptyPointer: Segment = new MessageReader([new Uint8Array(8)]).rootSegment;
+
+/** A text behind a pointer of a struct. What is no text reads as empty: it only serves people. */
+const text = (s: Struct, index: number): string => {
+  if (index >= s._pointerCount) return "";
+  if (!resolveBytes(s._segment, pointerPosition(s, index), "Text") || target.length === 0) return "";
+  const { segment, start, length } = target;
+  return decodeText(segment.bytes, start, start + length - 1);
+};
+
+/** A call's target, or what a disembargo names. */
+export type MessageTarget =
+  | { readonly which: "importedCap"; readonly id: number }
+  | { readonly which: "promisedAnswer"; readonly questionId: number; readonly path: readonly number[] };
+
+/** Structs of a list behind a pointer, one at a time. */
+const forEachStruct = (
+  s: Struct,
+  index: number,
+  limit: number,
+  what: string,
+  visit: (element: Struct) => void,
+): void => {
+  if (index >= s._pointerCount) return;
+  if (!resolveList(s._segment, pointerPosition(s, index), elementSize.inlineComposite, s._depth)) return;
+  const { segment, start, length, stepBits, dataBytes, pointerCount } = target;
+  if (length > limit) {
+    throw new CapnpError("CAPNP_LIMIT", `A message has ${length} ${what}; the limit is ${limit}.`);
+  }
+  for (let i = 0; i < length; i++) {
+    visit(new Struct(segment, start + (i * stepBits) / 8, dataBytes, pointerCount, s._depth - 1));
+  }
+};
+
+/** The longest `PromisedAnswer.transform` that is accepted, noops included. */
+export const maxTransformOps = 64;
+
+export const readPromisedAnswer = (s: Struct): { questionId: number; path: number[] } => {
+  const path: number[] = [];
+  forEachStruct(s, 0, maxTransformOps, "operations in a transform", (op) => {
+    const which = u16(op, 0);
+    if (which === 1) path.push(u16(op, 2));
+    else if (which !== 0) throw protocolError(`unknown PromisedAnswer.Op ${which}`);
+  });
+  return { questionId: u32(s, 0), path };
+};
+
+export const readMessageTarget = (s: Struct): MessageTarget => {
+  const which = u16(s, 4);
+  switch (which) {
+    case 0:
+      return { which: "importedCap", id: u32(s, 0) };
+    case 1:
+      return { which: "promisedAnswer", ...readPromisedAnswer(child(s, 0)) };
+    default:
+      throw protocolError(`unknown MessageTarget ${which}`);
+  }
+};
+
+export type CapDescriptor =
+  | { readonly which: "none" }
+  | { readonly which: "senderHosted" | "senderPromise" | "receiverHosted"; readonly id: number }
+  | { readonly which: "receiverAnswer"; readonly questionId: number; readonly path: readonly number[] }
+  /** Level 3; at level 1 the vine stands for the capability. */
+  | { readonly which: "thirdPartyHosted"; readonly vineId: number };
+
+export const readCapDescriptor = (s: Struct): CapDescriptor => {
+  const which = u16(s, 0);
+  switch (which) {
+    case 0:
+      return { which: "none" };
+    case 1:
+      return { which: "senderHosted", id: u32(s, 4) };
+    case 2:
+      return { which: "senderPromise", id: u32(s, 4) };
+    case 3:
+      return { which: "receiverHosted", id: u32(s, 4) };
+    case 4:
+      return { which: "receiverAnswer", ...readPromisedAnswer(child(s, 0)) };
+    case 5:
+      return { which: "thirdPartyHosted", vineId: u32(child(s, 0), 0) };
+    default:
+      throw protocolError(`unknown CapDescriptor ${which}`);
+  }
+};
+
+/** The descriptors of a payload's capabilities. */
+export const readCapTable = (payload: Struct, limit: number): CapDescriptor[] => {
+  const descriptors: CapDescriptor[] = [];
+  forEachStruct(payload, 1, limit, "capabilities", (s) => descriptors.push(readCapDescriptor(s)));
+  return descriptors;
+};
+
+const kinds: readonly ErrorKind[] = ["failed", "overloaded", "disconnected", "unimplemented"];
+
+export const readException = (s: Struct): { kind: ErrorKind; reason: string } => ({
+  kind: kinds[u16(s, 4)] ?? "failed",
+  reason: text(s, 0),
+});
+
+/** True where the pointer of a struct is not null. */
+export const hasPointer = (s: Struct, index: number): boolean =>
+  index < s._pointerCount && followPointer(s._segment, pointerPosition(s, index));
+
+export const protocolError = (what: string): CapnpError =>
+  new CapnpError("CAPNP_PROTOCOL", `The peer broke the RPC protocol: ${what}.`);
+
+export const openMessage = (segments: readonly Uint8Array[], options?: ReaderOptions): MessageReader =>
+  new MessageReader(segments, options);
+
+// Writing
+
+/** A message on its way out, begun with a `Message` struct of the given tag; `at` is the struct that its pointer leads to. */
+export class OutgoingMessage {
+  readonly builder: MessageBuilder;
+  readonly at: Struct;
+
+  constructor(tag: number, name: StructName, firstSegmentWords = 16) {
+    this.builder = new MessageBuilder({ firstSegmentWords });
+    const message = this.builder.initRoot(Struct, sizes.message.data, sizes.message.pointers);
+    message._segment.view.setUint16(message._data, tag, true);
+    this.at = initChild(message, 0, name);
+  }
+
+  get segments(): Uint8Array[] {
+    return this.builder.segments();
+  }
+}
+
+export const setU16 = (s: Struct, at: number, value: number): void =>
+  s._segment.view.setUint16(s._data + at, value, true);
+export const setU32 = (s: Struct, at: number, value: number): void =>
+  s._segment.view.setUint32(s._data + at, value, true);
+export const setU64 = (s: Struct, at: number, value: bigint): void =>
+  s._segment.view.setBigUint64(s._data + at, value, true);
+export const setBit = (s: Struct, at: number): void => {
+  const byte = s._data + (at >> 3);
+  s._segment.bytes[byte] = (s._segment.bytes[byte] as number) | (1 << (at & 7));
+};
+
+export const initChild = (s: Struct, index: number, name: StructName): Struct => {
+  const { data, pointers } = sizes[name];
+  initStruct(s._segment, pointerPosition(s, index), data, pointers);
+  return new Struct(target.segment, target.start, data, pointers, Number.POSITIVE_INFINITY);
+};
+
+const writePromisedAnswer = (s: Struct, questionId: number, path: readonly number[]): void => {
+  setU32(s, 0, questionId);
+  if (path.length === 0) return;
+  initStructList(s._segment, pointerPosition(s, 0), path.length, sizes.op.data, sizes.op.pointers);
+  const { view } = target.segment;
+  path.forEach((index, i) => {
+    view.setUint16(target.start + i * 8, 1, true);
+    view.setUint16(target.start + i * 8 + 2, index, true);
+  });
+};
+
+export const writeMessageTarget = (s: Struct, to: MessageTarget): void => {
+  if (to.which === "importedCap") {
+    setU32(s, 0, to.id);
+    setU16(s, 4, 0);
+  } else {
+    setU16(s, 4, 1);
+    writePromisedAnswer(initChild(s, 0, "promisedAnswer"), to.questionId, to.path);
+  }
+};
+
+export const writeCapDescriptor = (s: Struct, descriptor: CapDescriptor): void => {
+  // attachedFd is 0xff where there is none, which is its default: zero on the wire
+  switch (descriptor.which) {
+    case "none":
+      return;
+    case "senderHosted":
+    case "senderPromise":
+    case "receiverHosted":
+      setU16(s, 0, descriptor.which === "senderHosted" ? 1 : descriptor.which === "senderPromise" ? 2 : 3);
+      setU32(s, 4, descriptor.id);
+      return;
+    case "receiverAnswer":
+      setU16(s, 0, 4);
+      writePromisedAnswer(initChild(s, 0, "promisedAnswer"), descriptor.questionId, descriptor.path);
+      return;
+    case "thirdPartyHosted":
+      throw protocolError("a third-party capability cannot be described at level 1");
+  }
+};
+
+/** Writes a payload's table of capabilities. */
+export const writeCapTable = (payload: Struct, descriptors: readonly CapDescriptor[]): void => {
+  if (descriptors.length === 0) return;
+  const { data, pointers } = sizes.capDescriptor;
+  initStructList(payload._segment, pointerPosition(payload, 1), descriptors.length, data, pointers);
+  const { segment, start } = target;
+  descriptors.forEach((descriptor, i) => {
+    writeCapDescriptor(new Struct(segment, start + i * (data + pointers * 8), data, pointers, 0), descriptor);
+  });
+};
+
+export const writeException = (s: Struct, kind: ErrorKind, reason: string): void => {
+  setText(s._segment, pointerPosition(s, 0), reason);
+  setU16(s, 4, kinds.indexOf(kind));
+};

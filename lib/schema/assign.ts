@@ -1,0 +1,77 @@
+import { CapnpError } from "../errors.ts";
+import { overwriteStruct } from "../serialization/replace.ts";
+import { wrongType } from "../serialization/scalar.ts";
+import type { FieldAccess } from "./field-access.ts";
+import { noSuchField } from "./schema.ts";
+import { StructBase, type StructBuilder, StructReader } from "./struct-base.ts";
+
+/** Whether a value can be merged into a struct field by field: an object with names, not a sequence, not bytes. */
+export const isFieldsObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" &&
+  value !== null &&
+  !(value instanceof StructBase) &&
+  !ArrayBuffer.isView(value) &&
+  !(Symbol.iterator in value);
+
+/**
+ * Merges a plain object into a builder, or copies a reader or builder of the same type over it. A member that is undefined
+ * is left out, except of type Void.
+ */
+export const assign = (builder: StructBuilder, value: unknown): void => {
+  if (value instanceof StructBase) {
+    assertSameType(builder, value);
+    if (builder._schema.isGroup) copyFields(builder, value);
+    else overwriteStruct(builder, value);
+    return;
+  }
+  const path = builder._schema.path;
+  if (!isFieldsObject(value)) throw wrongType(path, "an object with its fields, or a reader or builder of it", value);
+  const fields = builder._fields;
+  for (const name of Object.keys(value)) {
+    const access = fields.get(name);
+    if (access === undefined) throw noSuchField(builder._schema, name);
+    const member = value[name];
+    if (member !== undefined || access.schema.type.which === "void") access.set.call(builder, member);
+  }
+};
+
+export const assertSameType = (to: { readonly _schema: StructBase["_schema"] }, from: StructBase): void => {
+  const [wanted, given] = [to._schema, from._schema];
+  if (wanted === given || (wanted.id === given.id && wanted.universe === given.universe)) return;
+  const why = wanted.id === given.id ? " of another parser or loader: load the schema once, and use one of them" : "";
+  throw new CapnpError("CAPNP_TYPE", `${wanted.path} cannot be set to a ${given.path}${why}.`);
+};
+
+/** A group shares its struct's sections with other fields, so that only its own fields can be copied, one by one. */
+const copyFields = (to: StructBuilder, from: StructBase): void => {
+  if (to._segment === from._segment && to._data === from._data) return;
+  const active = activeMember(from);
+  for (const access of from._fields.values()) {
+    if (access.schema.isUnionMember && access !== active) continue;
+    const target = to._fields.get(access.schema.name) as FieldAccess;
+    const set = access.has.call(from);
+    if (set) target.set.call(to, (from instanceof StructReader ? access.read : access.get).call(from));
+    else if (access.schema.isUnionMember) target.set.call(to, null);
+    else target.clear.call(to);
+  }
+};
+
+/** The value of a union's tag; 0 where the message is too old to have one. */
+export const discriminantOf = (struct: StructBase): number => {
+  const tag = struct._tag;
+  return tag + 2 <= struct._dataBytes ? struct._segment.view.getUint16(struct._data + tag, true) : 0;
+};
+
+/** The active member of a struct's unnamed union; undefined where there is no union. */
+const activeMember = (struct: StructBase): FieldAccess | undefined => {
+  if (struct._tag < 0) return undefined;
+  const discriminant = discriminantOf(struct);
+  const active = struct._union[discriminant];
+  if (active === undefined) {
+    throw new CapnpError(
+      "CAPNP_UNION_MEMBER",
+      `The union of ${struct._schema.path} holds member ${discriminant}, which this schema does not know: it cannot be copied by itself.`,
+    );
+  }
+  return active;
+};

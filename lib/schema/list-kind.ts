@@ -1,0 +1,154 @@
+import { CapnpError } from "../errors.ts";
+import { copyPointer } from "../serialization/copy.ts";
+import { List } from "../serialization/list.ts";
+import { initList, initStructList, zeroPointer } from "../serialization/pointer-builder.ts";
+import type { PointerKind } from "../serialization/pointer-list.ts";
+import type { ListClasses, Writable } from "../serialization/primitive-list.ts";
+import { withSnapshot } from "../serialization/replace.ts";
+import { resolveList, target } from "../serialization/resolve-pointer.ts";
+import { wrongType } from "../serialization/scalar.ts";
+import type { Segment } from "../serialization/segment.ts";
+import { emptySegment } from "../serialization/struct.ts";
+import { getList, getStructList } from "../serialization/upgrade.ts";
+import { elementSize } from "../serialization/wire-pointer.ts";
+import { padToWord } from "../serialization/word.ts";
+
+const unlimited = Number.POSITIVE_INFINITY;
+
+/** Size of a list's elements: an `elementSize`, and for structs what each has. */
+export interface ElementLayout {
+  readonly size: number;
+  readonly dataBytes: number;
+  readonly pointerCount: number;
+}
+
+/** What a list class knows of its own type, for those that meet it as a value. */
+interface TypedList {
+  /** @internal */
+  _kind?: PointerKind;
+}
+
+/** How a list, wherever it came from, is set; undefined for a list of no schema. */
+export const kindOfList = (list: List<unknown>): PointerKind | undefined => (list as TypedList)._kind;
+
+const bytesFromStep = (stepBits: number): number => stepBits >>> 3;
+
+/** A pointer to a list. `name` is the type as schemas spell it. */
+export const listKind = (
+  classes: ListClasses<unknown, unknown>,
+  layout: ElementLayout,
+  name: string,
+  defaultValue?: Segment,
+): PointerKind => {
+  const { Reader, Builder } = classes;
+  const { size, dataBytes, pointerCount } = layout;
+  const ofStructs = size === elementSize.inlineComposite;
+
+  const construct = <L>(Class: new (...place: ConstructorParameters<typeof Reader>) => L, depth: number): L =>
+    new Class(
+      target.segment,
+      target.start,
+      target.length,
+      bytesFromStep(target.stepBits),
+      target.dataBytes,
+      target.pointerCount,
+      depth,
+    );
+
+  const read = (segment: Segment, position: number, depth: number): List<unknown> => {
+    if (resolveList(segment, position, size, depth)) return construct(Reader, depth - 1);
+    if (defaultValue !== undefined && resolveList(defaultValue, 0, size, depth)) return construct(Reader, depth - 1);
+    return new Reader(emptySegment, 0, 0, 0, 0, 0, depth);
+  };
+
+  const get = (segment: Segment, position: number): List<unknown> & Writable<unknown> => {
+    const found = ofStructs
+      ? getStructList(segment, position, dataBytes, pointerCount, defaultValue)
+      : getList(segment, position, size, defaultValue);
+    return found ? construct(Builder, unlimited) : new Builder(emptySegment, 0, 0, 0, 0, 0, unlimited);
+  };
+
+  /** A new list; elements that are structs may be larger than their schema says. */
+  const create = (
+    segment: Segment,
+    position: number,
+    count: number,
+    elementDataBytes = dataBytes,
+    elementPointerCount = pointerCount,
+  ): List<unknown> & Writable<unknown> => {
+    if (ofStructs) initStructList(segment, position, count, elementDataBytes, elementPointerCount);
+    else initList(segment, position, size, count);
+    const step = elementDataBytes + elementPointerCount * 8;
+    return new Builder(target.segment, target.start, count, step, elementDataBytes, elementPointerCount, unlimited);
+  };
+
+  const fill = (segment: Segment, position: number, values: List<unknown> | readonly unknown[]): void => {
+    if (values instanceof List) {
+      const source = values as List<unknown>;
+      // Elements of a newer schema may be larger: what is unknown here travels along.
+      const list = ofStructs
+        ? create(
+            segment,
+            position,
+            source._length,
+            Math.max(dataBytes, padToWord(source._dataBytes)),
+            Math.max(pointerCount, source._pointerCount),
+          )
+        : create(segment, position, source._length);
+      for (let i = 0; i < source._length; i++) list.set(i, source._at(i));
+      return;
+    }
+    const list = create(segment, position, values.length);
+    for (let i = 0; i < values.length; i++) list.set(i, values[i]);
+  };
+
+  const kind: PointerKind = {
+    read,
+    get,
+    set: (segment, position, value, where) => {
+      if (value === null || value === undefined) {
+        zeroPointer(segment, position);
+        return;
+      }
+      const values = sequence(value);
+      if (values === undefined) throw wrongType(where, `an iterable (${name})`, value);
+      if (!mayShare(values, segment)) {
+        fill(segment, position, values);
+        return;
+      }
+      withSnapshot(
+        (copy, at) => fill(copy, at, values),
+        (copy, at) => copyPointer(segment, position, copy, at, unlimited),
+      );
+    },
+    init: (segment, position, count, where) => {
+      if (count === undefined) {
+        throw new CapnpError("CAPNP_TYPE", `${where} is ${name}: init needs the number of its elements.`);
+      }
+      return create(segment, position, count);
+    },
+  };
+  const plain = defaultValue === undefined ? kind : undefined;
+  for (const { prototype } of [Reader, Builder]) {
+    (prototype as TypedList)._kind ??= plain ?? listKind(classes, layout, name);
+  }
+  return kind;
+};
+
+/** Whether the values are part of the message that they are written to, or hold parts of it. */
+const mayShare = (values: List<unknown> | readonly unknown[], segment: Segment): boolean =>
+  values instanceof List
+    ? (values as List<unknown>)._segment.arena === segment.arena
+    : values.some((one) => sharesArena(one, segment));
+
+const sharesArena = (value: unknown, segment: Segment): boolean =>
+  typeof value === "object" &&
+  value !== null &&
+  (value as { readonly _segment?: Segment })._segment?.arena === segment.arena;
+
+const sequence = (value: unknown): List<unknown> | readonly unknown[] | undefined => {
+  if (Array.isArray(value) || value instanceof List) return value;
+  return typeof value === "object" && value !== null && Symbol.iterator in value
+    ? [...(value as Iterable<unknown>)]
+    : undefined;
+};

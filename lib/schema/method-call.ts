@@ -1,0 +1,147 @@
+import type { ClientHook } from "../rpc/capability/client-hook.ts";
+import type { Payload } from "../rpc/capability/payload.ts";
+import { newCall, type OutgoingCall, type PendingCall } from "../rpc/capability/request.ts";
+import type { CallOptions, RemotePromise } from "../rpc/capability/remote-promise.ts";
+import { CapnpError } from "../errors.ts";
+import { initStruct } from "../serialization/pointer-builder.ts";
+import { target } from "../serialization/resolve-pointer.ts";
+import type { Segment } from "../serialization/segment.ts";
+import { readStruct } from "../serialization/struct.ts";
+import { assign } from "./assign.ts";
+import { pipelineClassOf } from "./pipeline-class.ts";
+import type { MethodSchema, StructSchema } from "./schema.ts";
+import { StructBase, type StructBuilder } from "./struct-base.ts";
+
+const unlimited = Number.POSITIVE_INFINITY;
+
+/** The params struct of a call, built in the message that carries it. */
+const initParams = (call: OutgoingCall, schema: StructSchema): StructBuilder => {
+  const { Builder, dataBytes, pointerCount } = schema.structClass;
+  initStruct(call.segment, call.position, dataBytes, pointerCount);
+  return new Builder(target.segment, target.start, dataBytes, pointerCount, unlimited);
+};
+
+const readResults =
+  (schema: StructSchema) =>
+  ({ segment, position, depth }: Payload): unknown =>
+    readStruct(schema.structClass.Reader, segment, position, depth);
+
+const promiseOf = (
+  method: MethodSchema,
+  pending: PendingCall,
+  options: CallOptions | undefined,
+): RemotePromise<unknown> => new (pipelineClassOf(method.results))(pending, readResults(method.results), options);
+
+/** Calls a method with the arguments of `client.method(...)`. */
+export const callMethod = (
+  hook: ClientHook,
+  method: MethodSchema,
+  args: readonly unknown[],
+): RemotePromise<unknown> => {
+  const call = newCall(hook, method.interfaceId, method.ordinal);
+  let options: CallOptions | undefined;
+  try {
+    options = setParams(initParams(call, method.params), method, args);
+  } catch (error) {
+    call.discard();
+    throw error;
+  }
+  return promiseOf(method, call.send(), options);
+};
+
+/**
+ * Fills the params. One plain object whose names are all params gives them by name, anything else by position; the
+ * options of the call come last.
+ */
+const setParams = (params: StructBuilder, method: MethodSchema, args: readonly unknown[]): CallOptions | undefined => {
+  const { fields, id } = method.params;
+  const first = args[0];
+  let given: number;
+  if (first instanceof StructBase && first._schema.id === id) {
+    assign(params, first);
+    given = 1;
+  } else if (isNamed(first, method.params)) {
+    assign(params, first);
+    given = 1;
+  } else {
+    given = Math.min(args.length, fields.length);
+    for (let i = 0; i < given; i++) {
+      const field = fields[i];
+      if (field !== undefined && args[i] !== undefined) params._fields.get(field.name)?.set.call(params, args[i]);
+    }
+  }
+  if (args.length > given + 1) {
+    throw new CapnpError(
+      "CAPNP_TYPE",
+      `${method.interface.path}.${method.name} takes ${fields.length} params and then options; ${args.length} arguments were given.`,
+    );
+  }
+  return args[given] as CallOptions | undefined;
+};
+
+const isNamed = (value: unknown, params: StructSchema): value is object => {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return false;
+  return Object.keys(value).every((name) => params.fieldsByName.has(name));
+};
+
+/** The params builder of a call that is being made, with `send`. */
+export interface MethodRequest {
+  /** Sends the call. A request is sent once. */
+  send(options?: CallOptions): RemotePromise<unknown>;
+}
+
+const calls = new WeakMap<object, { readonly call: OutgoingCall; readonly method: MethodSchema }>();
+
+/** Sends a request: `request.send()`, also where a param is named `send`. */
+export const send = (request: object, options?: CallOptions): RemotePromise<unknown> => {
+  const found = calls.get(request);
+  if (found === undefined) {
+    throw new CapnpError("CAPNP_CALL", "This is not a request, or it was sent already. Make a new one for each call.");
+  }
+  calls.delete(request);
+  return promiseOf(found.method, found.call.send(), options);
+};
+
+const requestClasses = new WeakMap<StructSchema, new (...place: Place) => StructBuilder>();
+type Place = [segment: Segment, data: number, dataBytes: number, pointerCount: number, depth: number];
+
+const requestClassOf = (schema: StructSchema): (new (...place: Place) => StructBuilder) => {
+  let found = requestClasses.get(schema);
+  if (found === undefined) {
+    found = class extends (schema.structClass.Builder as new (...place: Place) => StructBuilder) {};
+    if (!schema.fieldsByName.has("send")) {
+      Object.defineProperty(found.prototype, "send", {
+        value(this: object, options?: CallOptions) {
+          return send(this, options);
+        },
+        writable: true,
+        configurable: true,
+      });
+    }
+    requestClasses.set(schema, found);
+  }
+  return found;
+};
+
+/** `client.methodRequest()`: params to be set one by one, then `send()`. */
+export const newRequest = (hook: ClientHook, method: MethodSchema): StructBuilder & MethodRequest => {
+  const call = newCall(hook, method.interfaceId, method.ordinal);
+  const { dataBytes, pointerCount } = method.params.structClass;
+  initStruct(call.segment, call.position, dataBytes, pointerCount);
+  const Request = requestClassOf(method.params);
+  const request = new Request(target.segment, target.start, dataBytes, pointerCount, unlimited);
+  calls.set(request, { call, method });
+  return request as StructBuilder & MethodRequest;
+};
+
+/** The call behind a request that was not sent, for a tail call; it counts as sent. */
+export const takeRequest = (request: object): OutgoingCall => {
+  const found = calls.get(request);
+  if (found === undefined) {
+    throw new CapnpError("CAPNP_CALL", "A tail call takes a request (client.methodRequest()) that was not sent.");
+  }
+  calls.delete(request);
+  return found.call;
+};

@@ -1,0 +1,90 @@
+import type { CallContext } from "../rpc/capability/call-context.ts";
+import { Payload } from "../rpc/capability/payload.ts";
+import { MessageBuilder } from "../serialization/message.ts";
+import { initStruct } from "../serialization/pointer-builder.ts";
+import { defaultNestingLimit } from "../serialization/read-limiter.ts";
+import { target } from "../serialization/resolve-pointer.ts";
+import { readStruct } from "../serialization/struct.ts";
+import { getStruct } from "../serialization/upgrade.ts";
+import { assign } from "./assign.ts";
+import { takeRequest } from "./method-call.ts";
+import type { MethodSchema } from "./schema.ts";
+import type { StructBuilder, StructReader } from "./struct-base.ts";
+
+const unlimited = Number.POSITIVE_INFINITY;
+
+/** The results struct of a call, in the message that will carry it. */
+export const resultsBuilder = (context: CallContext, method: MethodSchema): StructBuilder => {
+  const { Builder, dataBytes, pointerCount } = method.results.structClass;
+  const { segment, position } = context.results();
+  getStruct(segment, position, dataBytes, pointerCount);
+  return new Builder(target.segment, target.start, target.dataBytes, target.pointerCount, unlimited);
+};
+
+/** What a server method is given besides its params: `_context`. */
+export class MethodContext {
+  readonly #context: CallContext;
+  readonly #method: MethodSchema;
+  #abort: AbortController | undefined;
+
+  constructor(context: CallContext, method: MethodSchema) {
+    this.#context = context;
+    this.#method = method;
+  }
+
+  /** The params, read where they arrived. They are gone after the method has returned, or after `releaseParams`. */
+  get params(): StructReader {
+    const { segment, position, depth } = this.#context.params;
+    return readStruct(this.#method.params.structClass.Reader, segment, position, depth);
+  }
+
+  /** The results, built in the message that carries them. */
+  get results(): StructBuilder {
+    return resultsBuilder(this.#context, this.#method);
+  }
+
+  /** Gives the params back before the method returns, with the capabilities in them that were not read. */
+  releaseParams(): void {
+    this.#context.releaseParams();
+  }
+
+  /** Sends a request (`client.methodRequest()`) and makes its results the results of this call. */
+  tailCall(request: object): void {
+    this.#context.tailCall(takeRequest(request));
+  }
+
+  /**
+   * Tells which capabilities the results will have before the results are complete, so that calls pipelined on them need
+   * not wait: an object with capabilities under the names of results, structs of such objects included.
+   */
+  setPipeline(results: object): void {
+    const { dataBytes, pointerCount, Builder } = this.#method.results.structClass;
+    const message = new MessageBuilder();
+    initStruct(message.rootSegment, 0, dataBytes, pointerCount);
+    assign(new Builder(target.segment, target.start, dataBytes, pointerCount, unlimited), results);
+    this.#context.setPipeline(new Payload(message.rootSegment, 0, defaultNestingLimit));
+  }
+
+  /** Aborted when the caller has given up: by cancelling the call, or by disconnecting. */
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      const abort = new AbortController();
+      this.#abort = abort;
+      this.#context.onCanceled(() => abort.abort());
+    }
+    return this.#abort.signal;
+  }
+
+  /** Who calls: address, whether encrypted, certificate; undefined for a call from within the vat. */
+  get peer(): object | undefined {
+    return this.#context.caller;
+  }
+
+  /**
+   * For the sake of code that was written for older versions of Cap'n Proto. Here every call may be cancelled at any
+   * time; what the method does about it is up to the method: see `signal`.
+   */
+  allowCancellation(): void {
+    // Nothing to allow.
+  }
+}

@@ -1,0 +1,125 @@
+import { CapnpError } from "../errors.ts";
+import type { CallContext } from "../rpc/capability/call-context.ts";
+import { Server } from "../rpc/capability/server.ts";
+import { isNull } from "../serialization/pointer-builder.ts";
+import { readStruct } from "../serialization/struct.ts";
+import { assign } from "./assign.ts";
+import { MethodContext, resultsBuilder } from "./method-context.ts";
+import type { MethodSchema } from "./schema.ts";
+import { StructBase } from "./struct-base.ts";
+
+type Method = (this: object, ...args: unknown[]) => unknown;
+
+/**
+ * Runs a method of a server object, `name_context(context)` where there is one, else `name(params, context)`, and
+ * completes the call with what it returned or threw.
+ */
+export const dispatchMethod = (
+  server: object,
+  method: MethodSchema | undefined,
+  interfaceId: bigint,
+  methodId: number,
+  context: CallContext,
+): void | PromiseLike<void> => {
+  if (method === undefined) {
+    context.threw(
+      new CapnpError(
+        "CAPNP_UNIMPLEMENTED",
+        `Method not implemented: ${server.constructor.name} has no method ${methodId} of interface 0x${interfaceId.toString(16)}.`,
+      ),
+    );
+    return;
+  }
+  let returned: unknown;
+  try {
+    const withContext = findMethod(server, `${method.name}_context`);
+    if (withContext !== undefined) {
+      returned = withContext.call(server, new MethodContext(context, method));
+    } else {
+      const byName = findMethod(server, method.name);
+      if (byName === undefined) {
+        context.threw(
+          new CapnpError(
+            "CAPNP_UNIMPLEMENTED",
+            `Method not implemented: ${server.constructor.name} has no method ${method.name} (${method.interface.path}).`,
+          ),
+        );
+        return;
+      }
+      const { segment, position, depth } = context.params;
+      const params = readStruct(method.params.structClass.Reader, segment, position, depth);
+      returned = byName.call(server, params, new MethodContext(context, method));
+    }
+    if (!isThenable(returned)) {
+      complete(context, method, returned);
+      return;
+    }
+  } catch (error) {
+    context.threw(error);
+    return;
+  }
+  return returned.then(
+    (value) => {
+      try {
+        complete(context, method, value);
+      } catch (error) {
+        context.threw(error);
+      }
+    },
+    (error: unknown) => context.threw(error),
+  );
+};
+
+const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof value === "object" && value !== null && typeof (value as PromiseLike<unknown>).then === "function";
+
+/** Fills the results with what a method returned, by the rules of `Interface.Server`, and sends them. */
+const complete = (context: CallContext, method: MethodSchema, value: unknown): void => {
+  const { results } = method;
+  const { segment, position } = context.results();
+  // Results are a struct even where nothing was set: a null pointer would read the same, and surprise other peers.
+  if (value === undefined) {
+    if (isNull(segment, position)) resultsBuilder(context, method);
+    context.returned();
+    return;
+  }
+  const builder = resultsBuilder(context, method);
+  const { fields } = results;
+  if (value instanceof StructBase && value._schema.id === results.id) assign(builder, value);
+  else if (isPlainObject(value)) assign(builder, value);
+  else if (fields.length === 1) builder._fields.get(fields[0]?.name as string)?.set.call(builder, value);
+  else if (Array.isArray(value) && fields.length >= 2) {
+    if (value.length > fields.length) throw wrongResults(method, `an array of ${value.length} values`);
+    value.forEach((member: unknown, i) => {
+      if (member !== undefined) builder._fields.get(fields[i]?.name as string)?.set.call(builder, member);
+    });
+  } else if (value !== null) throw wrongResults(method, typeof value);
+  context.returned();
+};
+
+const wrongResults = (method: MethodSchema, what: string): CapnpError =>
+  new CapnpError(
+    "CAPNP_TYPE",
+    `${method.interface.path}.${method.name} has ${method.results.fields.length} results and returned ${what}. Return an object with the results by name${method.results.fields.length >= 2 ? ", or an array in the order of the schema" : ""}.`,
+  );
+
+const isPlainObject = (value: unknown): value is object => {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+};
+
+/**
+ * The method of a name that a server's class, or one that it extends, or the object itself defines. What every object
+ * inherits (`toString`, `constructor`, ...) is not a method of the interface just because a schema has that name.
+ */
+const findMethod = (server: object, name: string): Method | undefined => {
+  for (let at: object | null = server; at !== null && at !== Server.prototype; at = Object.getPrototypeOf(at)) {
+    const descriptor = Object.getOwnPropertyDescriptor(at, name);
+    if (descriptor === undefined) continue;
+    const found: unknown = descriptor.get === undefined ? descriptor.value : Reflect.get(at, name, server);
+    const isClass = name === "constructor" && typeof found === "function" && found.prototype === at;
+    if (typeof found === "function" && !isClass) return found as Method;
+  }
+  return undefined;
+};

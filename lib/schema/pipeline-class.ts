@@ -1,0 +1,131 @@
+import { CapnpError } from "../errors.ts";
+import type { Payload } from "../rpc/capability/payload.ts";
+import { type CallOptions, RemotePromise } from "../rpc/capability/remote-promise.ts";
+import type { PendingCall } from "../rpc/capability/request.ts";
+import type { InterfaceClass } from "./interface-class.ts";
+import { clientOf, type InterfaceClient } from "./interface-client.ts";
+import type { FieldSchema, InterfaceSchema, SchemaType, StructSchema } from "./schema.ts";
+import type { StructClass } from "./struct-class.ts";
+
+type PromiseClass = new (
+  pending: PendingCall,
+  read: (payload: Payload) => unknown,
+  options?: CallOptions,
+) => RemotePromise<unknown>;
+
+const promiseClasses = new WeakMap<StructSchema, PromiseClass>();
+
+/** The promise of a method's results, with accessors for the capabilities that the results will hold. */
+export const pipelineClassOf = (results: StructSchema): PromiseClass => {
+  let found = promiseClasses.get(results);
+  if (found === undefined) {
+    found = class extends RemotePromise<unknown> {};
+    const own = new Set(["then", "catch", "finally"]);
+    defineAccessors(found.prototype, results, own, (promise) => ({
+      promise: promise as RemotePromise<unknown>,
+      path: [],
+    }));
+    promiseClasses.set(results, found);
+  }
+  return found;
+};
+
+/** Where in the results a pipeline stands. */
+interface Place {
+  readonly promise: RemotePromise<unknown>;
+  readonly path: readonly number[];
+}
+
+/** A struct inside of results that are on their way. Its own members are named so that no field can clash with them. */
+class StructPipeline {
+  /** @internal */
+  readonly _place: Place;
+
+  constructor(place: Place) {
+    this._place = place;
+  }
+}
+
+type StructPipelineClass = new (place: Place) => StructPipeline;
+
+/** An AnyPointer inside of results that are on their way. */
+export class AnyPointerPipeline {
+  readonly #place: Place;
+
+  constructor(place: Place) {
+    this.#place = place;
+  }
+
+  /** The capability here, or the pipeline of the struct here. */
+  as(type: InterfaceClass | StructClass): unknown {
+    const { schema } = type;
+    if (schema.which === "interface") return clientAt(this.#place, schema);
+    return new (structPipelineOf(schema))(this.#place);
+  }
+}
+
+const clientAt = ({ promise, path }: Place, schema: InterfaceSchema | undefined): InterfaceClient =>
+  RemotePromise.pipelined(promise, path, (hook) => clientOf(schema?.interfaceClass, hook));
+
+const structPipelines = new WeakMap<StructSchema, StructPipelineClass>();
+
+const structPipelineOf = (schema: StructSchema): StructPipelineClass => {
+  let found = structPipelines.get(schema);
+  if (found === undefined) {
+    const made = class extends StructPipeline {};
+    found = made;
+    structPipelines.set(schema, made);
+    defineAccessors(made.prototype, schema, new Set(["then"]), (pipeline) => (pipeline as StructPipeline)._place);
+  }
+  return found;
+};
+
+const defineAccessors = (
+  prototype: object,
+  schema: StructSchema,
+  taken: ReadonlySet<string>,
+  place: (pipeline: object) => Place,
+): void => {
+  for (const field of schema.fields) {
+    const get = accessor(field, place);
+    if (get !== undefined && !taken.has(field.name)) {
+      Object.defineProperty(prototype, field.name, { get, configurable: true });
+    }
+  }
+};
+
+const accessor = (field: FieldSchema, place: (pipeline: object) => Place): ((this: object) => unknown) | undefined => {
+  if (field.isGroup) {
+    const type = field.type as Extract<SchemaType, { which: "struct" }>;
+    return function (this: object) {
+      // A group lies in its struct: the same place, other accessors.
+      return new (structPipelineOf(type.schema))(place(this));
+    };
+  }
+  const { body } = field.node;
+  if (body.which !== "slot") throw new CapnpError("CAPNP_SCHEMA", `${field.path} is neither a slot nor a group.`);
+  const { offset } = body;
+  const at = (pipeline: object): Place => {
+    const { promise, path } = place(pipeline);
+    return { promise, path: [...path, offset] };
+  };
+  switch (body.type.which) {
+    case "struct":
+      return function (this: object) {
+        return new (structPipelineOf((field.type as Extract<SchemaType, { which: "struct" }>).schema))(at(this));
+      };
+    case "interface":
+      return function (this: object) {
+        return clientAt(at(this), (field.type as Extract<SchemaType, { which: "interface" }>).schema);
+      };
+    case "anyPointer":
+      return function (this: object) {
+        const type = field.type;
+        if (type.which === "interface") return clientAt(at(this), type.schema);
+        if (type.which === "struct") return new (structPipelineOf(type.schema))(at(this));
+        return new AnyPointerPipeline(at(this));
+      };
+    default:
+      return undefined;
+  }
+};

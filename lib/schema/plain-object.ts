@@ -1,0 +1,67 @@
+import { List } from "../serialization/list.ts";
+import { wrongType } from "../serialization/scalar.ts";
+import { AnyPointerReader } from "./any-pointer.ts";
+import { discriminantOf } from "./assign.ts";
+import { asReader } from "./operations.ts";
+import { StructBase, type StructReader } from "./struct-base.ts";
+
+export interface ToObjectOptions {
+  /** Whether fields that are null are there, too, with their default values. Default: false. */
+  readonly verbose?: boolean;
+  /** Whether Data becomes base64 text instead of a Uint8Array. Default: false. */
+  readonly base64?: boolean;
+}
+
+type Leaf = (value: unknown) => unknown;
+
+/**
+ * A struct as a plain object, or a list as an array, all the way down. Enums are names, 64-bit integers bigints, Void is
+ * null, Data a view of the message; capabilities and AnyPointers stand for themselves. Of a union only the active member
+ * is there, and pointers that are null are left out. The inverse is `newMessage(object)`.
+ */
+export const toObject = (value: unknown, options: ToObjectOptions = {}): unknown => {
+  if (!(value instanceof StructBase || value instanceof List)) throw wrongType("toObject", "a struct or a list", value);
+  const leaf: Leaf = options.base64 === true ? (one) => (one instanceof Uint8Array ? base64(one) : one) : (one) => one;
+  return plain(value, options.verbose === true, leaf);
+};
+
+/** The same with what JSON can say: as the JSON codec of C++ writes it. */
+export const toJSON = (value: unknown): unknown => plain(value, false, jsonLeaf);
+
+const plain = (value: unknown, verbose: boolean, leaf: Leaf): unknown => {
+  if (value instanceof StructBase) return plainStruct(asReader(value), verbose, leaf);
+  if (value instanceof List) return (value as List<unknown>).map((one) => plain(one, verbose, leaf));
+  if (value instanceof AnyPointerReader && value.isNull) return null;
+  return leaf(value);
+};
+
+const plainStruct = (struct: StructReader, verbose: boolean, leaf: Leaf): object => {
+  const object: Record<string, unknown> = {};
+  const active = struct._tag < 0 ? undefined : struct._union[discriminantOf(struct)];
+  for (const access of struct._fields.values()) {
+    const { schema } = access;
+    if (schema.isUnionMember ? access !== active : !(verbose || access.has.call(struct))) continue;
+    // An empty struct may hold an empty struct of the same type, without end.
+    const isNull = schema.type.which === "struct" && !access.has.call(struct);
+    const value = isNull ? null : plain(access.read.call(struct), verbose, leaf);
+    if (value === undefined) continue;
+    if (schema.name === "__proto__") {
+      Object.defineProperty(object, schema.name, { value, writable: true, enumerable: true, configurable: true });
+    } else object[schema.name] = value;
+  }
+  return object;
+};
+
+/** 64-bit integers are text, Data an array of numbers. A capability has no form in JSON and is left out. */
+const jsonLeaf: Leaf = (value) => {
+  if (typeof value === "bigint") return value.toString();
+  if (typeof value === "number" && !Number.isFinite(value)) return String(value);
+  if (value instanceof Uint8Array) return Array.from(value);
+  return typeof value === "object" && value !== null ? undefined : value;
+};
+
+const base64 = (bytes: Uint8Array): string => {
+  let binary = "";
+  for (const byte of bytes) binary += String.fromCharCode(byte);
+  return btoa(binary);
+};

@@ -1,0 +1,109 @@
+import type { Struct } from "../serialization/struct.ts";
+import { formatFloat32, formatFloat64 } from "./float-text.ts";
+import { type Fold, foldStruct, type Member } from "./fold.ts";
+import type { StructSchema } from "./schema.ts";
+
+/** How Cap'n Proto text is laid out. */
+export interface TextOptions {
+  /** Over several lines where one would be long, indented, as `capnp decode` prints it. Default: false, one line. */
+  readonly pretty?: boolean;
+}
+
+/** A value's text before it is laid out in lines. */
+type Piece = string | Sequence;
+
+interface Sequence {
+  readonly open: "(" | "[";
+  readonly items: readonly Item[];
+}
+
+interface Item {
+  /** `name = ` of a member; empty for an element. */
+  readonly label: string;
+  readonly piece: Piece;
+}
+
+/** Cap'n Proto text of a struct, as C++ prints it: what `capnp decode` gives and what `capnp encode` reads. */
+export const formatText = (struct: Struct, schema: StructSchema, options?: TextOptions): string =>
+  layOut(foldStruct(struct, schema, textFold), options?.pretty === true ? 1 : 0, false);
+
+const textFold: Fold<Piece> = {
+  void: () => "void",
+  bool: (value) => String(value),
+  integer: (value) => String(value),
+  float: (value, type) => (type === "float32" ? formatFloat32(value) : formatFloat64(value)),
+  text: (value) => `"${escapeText(value)}"`,
+  data: (value) => `"${escapeData(value)}"`,
+  enumerant: (schema, ordinal) => schema.names[ordinal] ?? `(${ordinal})`,
+  list: (elements) => ({ open: "[", items: elements.map((piece) => ({ label: "", piece })) }),
+  struct: (members) => ({ open: "(", items: members.filter(isPrinted).map(memberItem) }),
+  capability: () => "<external capability>",
+  anyPointer: () => "<opaque pointer>",
+};
+
+/** The first member of a union is the active one of a struct that nobody has written to: where it is null it says nothing. */
+const isPrinted = ({ field, isNull }: Member): boolean => !isNull || field.discriminantValue !== 0;
+
+const memberItem = (member: Member): Item => ({ label: `${member.field.name} = `, piece: member.fold(textFold) });
+
+/** An element or member longer than this (in bytes), or of several lines, makes the sequence around it take a line for each. */
+const longestInline = 24;
+/** So do the members of a struct that are longer together. */
+const longestStruct = 64;
+
+/**
+ * @param level Levels of indentation of the items; 0 for one line.
+ * @param labelled Whether something stands before it on its line, so that its first item has to go on the next.
+ */
+const layOut = (piece: Piece, level: number, labelled: boolean): string => {
+  if (typeof piece === "string") return piece;
+  const { open, items } = piece;
+  const close = open === "(" ? ")" : "]";
+  const texts = items.map((item) => item.label + layOut(item.piece, level === 0 ? 0 : level + 1, item.label !== ""));
+  if (level === 0 || fitsOneLine(texts, open === "(")) return open + texts.join(", ") + close;
+  const line = `\n${"  ".repeat(level)}`;
+  return `${open}${labelled ? line : " "}${texts.join(`,${line}`)} ${close}`;
+};
+
+const fitsOneLine = (texts: readonly string[], isStruct: boolean): boolean => {
+  let total = 0;
+  for (const text of texts) {
+    const length = byteLength(text);
+    if (length > longestInline || text.includes("\n")) return false;
+    total += length;
+  }
+  return !isStruct || total <= longestStruct;
+};
+
+const encoder = new TextEncoder();
+const byteLength = (text: string): number => (text.length > longestInline ? text.length : encoder.encode(text).length);
+
+const namedEscapes: Readonly<Record<string, string>> = {
+  "\x07": "\\a",
+  "\b": "\\b",
+  "\f": "\\f",
+  "\n": "\\n",
+  "\r": "\\r",
+  "\t": "\\t",
+  "\v": "\\v",
+  "'": "\\'",
+  '"': '\\"',
+  "\\": "\\\\",
+};
+
+const escapeCharacter = (character: string): string =>
+  namedEscapes[character] ?? `\\${character.charCodeAt(0).toString(8).padStart(3, "0")}`;
+
+/** All but printable characters, quotes and backslashes. Characters beyond ASCII stand as they are. */
+const escapeText = (text: string): string => text.replace(/[^ !#-&(-[\]-~\u0080-\uffff]/g, escapeCharacter);
+
+/** Every byte that is not printable ASCII becomes an octal escape. */
+const escapeData = (bytes: Uint8Array): string => {
+  let text = "";
+  for (const byte of bytes) {
+    const character = String.fromCharCode(byte);
+    const isPlain = byte >= 0x20 && byte < 0x7f && namedEscapes[character] === undefined;
+    text += isPlain ? character : escapeCharacter(character);
+  }
+  return text;
+};

@@ -1,0 +1,258 @@
+import { CapnpError } from "../errors.ts";
+import { describeValue } from "./scalar.ts";
+import type { Segment } from "./segment.ts";
+import { emptySegment } from "./struct.ts";
+
+/** Where a list lies, in the order in which its classes are constructed. */
+export type ListConstructor<L> = new (
+  segment: Segment,
+  start: number,
+  length: number,
+  step: number,
+  dataBytes: number,
+  pointerCount: number,
+  depth: number,
+) => L;
+
+/**
+ * A list in a message, used as an array is: `length`, `list[i]`, `at(-1)`, `for...of`, `map` and the other methods of an
+ * array that do not change it. `at(i)` and iteration are faster than `list[i]`. A list that is built also has
+ * `set(i, value)`, of which `list[i] = value` is the short form. The length never changes.
+ */
+export abstract class List<T> implements Iterable<T> {
+  readonly [index: number]: T;
+
+  // Initialised as fields, with values of the right kind: an assignment in the constructor would climb the prototype
+  // chain to the Proxy below.
+  /** @internal */
+  readonly _segment: Segment = emptySegment;
+  /** Byte offset of the first element. @internal */
+  readonly _start: number = 0;
+  /** @internal */
+  readonly _length: number = 0;
+  /** Bytes from one element to the next. A list of Bool does not use it. @internal */
+  readonly _step: number = 0;
+  /** Bytes of each element's data section. @internal */
+  readonly _dataBytes: number = 0;
+  /** @internal */
+  readonly _pointerCount: number = 0;
+  /** How many levels of pointers may still be followed from an element. @internal */
+  readonly _depth: number = 0;
+
+  constructor(
+    segment: Segment,
+    start: number,
+    length: number,
+    step: number,
+    dataBytes: number,
+    pointerCount: number,
+    depth: number,
+  ) {
+    this._segment = segment;
+    this._start = start;
+    this._length = length;
+    this._step = step;
+    this._dataBytes = dataBytes;
+    this._pointerCount = pointerCount;
+    this._depth = depth;
+  }
+
+  get length(): number {
+    return this._length;
+  }
+
+  /** The element at an index that is within the list. @internal */
+  abstract _at(index: number): T;
+
+  /** The element at an index, from the end where it is negative; undefined where there is none. */
+  at(index: number): T | undefined {
+    const i = elementIndex(index, this._length);
+    return i < 0 ? undefined : this._at(i);
+  }
+
+  [Symbol.iterator](): IterableIterator<T> {
+    return new ListIterator<T, T>(this, value);
+  }
+
+  values(): IterableIterator<T> {
+    return this[Symbol.iterator]();
+  }
+
+  keys(): IterableIterator<number> {
+    return new ListIterator<T, number>(this, key);
+  }
+
+  entries(): IterableIterator<[number, T]> {
+    return new ListIterator<T, [number, T]>(this, entry);
+  }
+
+  forEach(callback: (value: T, index: number, list: this) => void): void {
+    for (let i = 0; i < this._length; i++) callback(this._at(i), i, this);
+  }
+
+  map<U>(callback: (value: T, index: number, list: this) => U): U[] {
+    const mapped: U[] = [];
+    for (let i = 0; i < this._length; i++) mapped.push(callback(this._at(i), i, this));
+    return mapped;
+  }
+
+  filter(predicate: (value: T, index: number, list: this) => unknown): T[] {
+    const kept: T[] = [];
+    for (let i = 0; i < this._length; i++) {
+      const element = this._at(i);
+      if (predicate(element, i, this)) kept.push(element);
+    }
+    return kept;
+  }
+
+  some(predicate: (value: T, index: number, list: this) => unknown): boolean {
+    return this.findIndex(predicate) >= 0;
+  }
+
+  every(predicate: (value: T, index: number, list: this) => unknown): boolean {
+    for (let i = 0; i < this._length; i++) if (!predicate(this._at(i), i, this)) return false;
+    return true;
+  }
+
+  find(predicate: (value: T, index: number, list: this) => unknown): T | undefined {
+    for (let i = 0; i < this._length; i++) {
+      const element = this._at(i);
+      if (predicate(element, i, this)) return element;
+    }
+    return undefined;
+  }
+
+  findIndex(predicate: (value: T, index: number, list: this) => unknown): number {
+    for (let i = 0; i < this._length; i++) if (predicate(this._at(i), i, this)) return i;
+    return -1;
+  }
+
+  /** As an array's `reduce`, but always with a first value. */
+  reduce<U>(callback: (previous: U, value: T, index: number, list: this) => U, initial: U): U {
+    let result = initial;
+    for (let i = 0; i < this._length; i++) result = callback(result, this._at(i), i, this);
+    return result;
+  }
+
+  slice(start?: number, end?: number): T[] {
+    const from = sliceBound(start ?? 0, this._length);
+    const to = sliceBound(end ?? this._length, this._length);
+    const part: T[] = [];
+    for (let i = from; i < to; i++) part.push(this._at(i));
+    return part;
+  }
+
+  toArray(): T[] {
+    return this.slice();
+  }
+
+  /** By value for numbers, text, booleans and enums. Structs are other objects each time they are read. */
+  indexOf(wanted: T, from?: number): number {
+    for (let i = sliceBound(from ?? 0, this._length); i < this._length; i++) if (this._at(i) === wanted) return i;
+    return -1;
+  }
+
+  includes(wanted: T, from?: number): boolean {
+    for (let i = sliceBound(from ?? 0, this._length); i < this._length; i++) {
+      const element = this._at(i);
+      // As arrays do it: NaN is found here, though not by indexOf.
+      if (element === wanted || (Number.isNaN(element) && Number.isNaN(wanted))) return true;
+    }
+    return false;
+  }
+
+  join(separator?: string): string {
+    return this.toArray().join(separator);
+  }
+
+  toString(): string {
+    return this.join();
+  }
+}
+
+/** `index` within a list of `length` elements as `at` of an array takes it; -1 where there is no such element. */
+export const elementIndex = (index: number, length: number): number => {
+  let i = (index | 0) === index ? index : Math.trunc(index) || 0;
+  if (i < 0) i += length;
+  return i < length ? i : -1;
+};
+
+/** `index` as `set` takes it: from the end where it is negative; CAPNP_INDEX where there is no such element. */
+export const settableIndex = (index: number, length: number): number => {
+  const i = Number.isInteger(index) ? elementIndex(index, length) : -1;
+  if (i < 0) {
+    throw new CapnpError(
+      "CAPNP_INDEX",
+      `Index ${describeValue(index)} is outside of a list of ${length} elements. The length of a list is fixed when it is initialised.`,
+    );
+  }
+  return i;
+};
+
+const sliceBound = (bound: number, length: number): number => {
+  const i = Math.trunc(bound) || 0;
+  return i < 0 ? Math.max(0, i + length) : Math.min(i, length);
+};
+
+const value = <T>(list: List<T>, index: number): T => list._at(index);
+const key = (_list: unknown, index: number): number => index;
+const entry = <T>(list: List<T>, index: number): [number, T] => [index, list._at(index)];
+
+class ListIterator<T, R> implements IterableIterator<R> {
+  readonly #list: List<T>;
+  readonly #result: (list: List<T>, index: number) => R;
+  #index = 0;
+
+  constructor(list: List<T>, result: (list: List<T>, index: number) => R) {
+    this.#list = list;
+    this.#result = result;
+  }
+
+  next(): IteratorResult<R> {
+    if (this.#index >= this.#list.length) return { done: true, value: undefined };
+    return { done: false, value: this.#result(this.#list, this.#index++) };
+  }
+
+  [Symbol.iterator](): this {
+    return this;
+  }
+}
+
+interface Settable {
+  set?(index: number, value: unknown): void;
+}
+
+/** The index that a property key spells; -1 for other keys. */
+const indexOfKey = (name: string | symbol): number => {
+  if (typeof name === "symbol") return -1;
+  const index = Number(name);
+  return Number.isInteger(index) && index >= 0 && String(index) === name ? index : -1;
+};
+
+/**
+ * `list[i]` for every list: this stands above `List` in the prototype chain, so that only properties that nobody below has
+ * come here. `at`, `length` and iteration never do.
+ */
+const indexing = new Proxy<object>(
+  {},
+  {
+    get(above, name, list): unknown {
+      const index = indexOfKey(name);
+      return index < 0 ? Reflect.get(above, name, list) : (list as List<unknown>).at(index);
+    },
+    set(above, name, assigned, list): boolean {
+      const index = indexOfKey(name);
+      if (index < 0) return Reflect.set(above, name, assigned, list);
+      const { set } = list as Settable;
+      if (set === undefined) {
+        throw new CapnpError(
+          "CAPNP_TYPE",
+          `Element ${index} cannot be set: this list is read-only. Copy the message to change it: reader.copy().`,
+        );
+      }
+      set.call(list, index, assigned);
+      return true;
+    },
+  },
+);
+Object.setPrototypeOf(List.prototype, indexing);

@@ -1,0 +1,379 @@
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { CapnpError } from "../errors.ts";
+import { type FrameLimits, FrameReader } from "../serialization/framing.ts";
+import { translateNodeError } from "./node-error.ts";
+import { giveBuffer, Outbox, type OutboundPiece } from "./outbox.ts";
+import { peerOf } from "./peer.ts";
+import { printStray, receiverError, tellClosed } from "./receiver-error.ts";
+import type { PeerInfo, Transport, TransportReceiver } from "./transport.ts";
+import { Watchdog } from "./watchdog.ts";
+
+/** Limits of one connection. Times are milliseconds; 0 or Infinity turns a timeout off. */
+export interface ByteStreamOptions extends FrameLimits {
+  /** Who is at the other end, where the stream itself does not tell it or not well. Default: what a socket tells. */
+  readonly peer?: PeerInfo;
+  /**
+   * The most bytes that may wait for the peer to read. Attack: a peer that asks and never reads the answers. Default 16 MiB. The
+   * message that would come on top of a queue that is already longer ends the connection (CAPNP_LIMIT, kind `disconnected`); a
+   * single message of any size always has its way.
+   */
+  readonly maxQueuedBytes?: number;
+  /** How long the network may take nothing of what waits. Default 30 s. Then CAPNP_TIMEOUT, kind `disconnected`. */
+  readonly slowReaderTimeout?: number;
+  /** How long after `start` the first message may take. Attack: connections that are opened and left. Default off. */
+  readonly firstMessageTimeout?: number;
+  /**
+   * How long a frame that has begun may go without either ending or growing by another 64 KiB. Attack: many peers who each dribble
+   * one frame for ever. Default 30 s. The clock stands still while reading is paused.
+   */
+  readonly partialFrameTimeout?: number;
+  /** How long `close` waits for the queue to drain and for the peer to end its side. Default 5 s; then the stream is destroyed. */
+  readonly closeTimeout?: number;
+}
+
+/**
+ * Messages over any Node Duplex: a TCP, TLS or Unix socket, a pipe, one end of an in-process pair.
+ *
+ *     open ── close() or the peer's end ──> closing ── both ends closed ──> closed
+ *       └───── error, breached limit or destroy() ─────┴────────────────────> closed
+ *
+ * What is sent in one turn of the event loop leaves in one write, after all microtasks of that turn. While the network is busy,
+ * messages gather, up to `maxQueuedBytes`. Whatever goes wrong ends this one connection and reaches the receiver's `closed`:
+ * no error of the stream, of its peer's bytes or of the receiver itself escapes from here.
+ */
+export class ByteStreamTransport implements Transport {
+  readonly peer: PeerInfo;
+  readonly #stream: Duplex;
+  readonly #outbox: Outbox;
+  readonly #frames: FrameReader;
+  readonly #maxQueuedBytes: number;
+  readonly #slowReader: Watchdog;
+  readonly #firstMessage: Watchdog;
+  readonly #partialFrame: Watchdog;
+  readonly #closeLimit: Watchdog;
+  readonly #gone: Promise<void>;
+  #resolveGone!: () => void;
+  #receiver: TransportReceiver | undefined;
+  #state: "open" | "closing" | "closed" = "open";
+  #reading = true;
+  /** The peer has ended its side; frames that came before may still wait for reading to resume. */
+  #inputEnded = false;
+  /** Whether `closed` is due or done, and with what. */
+  #outcome: { readonly error: CapnpError | undefined } | undefined;
+  /** What `buffered` was when the frame that is coming in last made progress. */
+  #partialMark = 0;
+  #flushing = false;
+  /** The stream's buffer is full: nothing is handed to it before its `drain`. */
+  #held = false;
+  /** Written and not yet acknowledged. */
+  readonly #inFlight = new Set<readonly OutboundPiece[]>();
+  #bytesInFlight = 0;
+
+  /** Takes the stream over: nobody else may read, write, pause or encode it. Its errors are handled from here on. */
+  constructor(stream: Duplex, options: ByteStreamOptions = {}) {
+    this.#stream = stream;
+    this.peer = options.peer ?? peerOf(stream);
+    this.#outbox = new Outbox(stream instanceof Socket);
+    this.#frames = new FrameReader(options);
+    this.#maxQueuedBytes = options.maxQueuedBytes ?? 16 * 1024 * 1024;
+    this.#slowReader = this.#watch(
+      options.slowReaderTimeout ?? 30_000,
+      "slowReaderTimeout",
+      "took nothing of what waits",
+    );
+    this.#firstMessage = this.#watch(options.firstMessageTimeout ?? 0, "firstMessageTimeout", "sent no message");
+    this.#partialFrame = this.#watch(
+      options.partialFrameTimeout ?? 30_000,
+      "partialFrameTimeout",
+      "did not go on with a frame",
+    );
+    this.#closeLimit = new Watchdog(options.closeTimeout ?? 5_000, () => this.#closeExpired());
+    this.#gone = new Promise((resolve) => {
+      this.#resolveGone = resolve;
+    });
+    stream.on("error", (error) => this.#shut(translateNodeError(error, "stream", this.peer.address)));
+    stream.on("end", () => this.#onEnd());
+    stream.on("finish", () => this.#onFinish());
+    stream.on("drain", () => this.#onDrain());
+    stream.on("close", () => this.#onClose());
+  }
+
+  get queued(): number {
+    return this.#outbox.bytes + this.#bytesInFlight;
+  }
+
+  send(segments: readonly Uint8Array[], sent?: () => void): void {
+    if (this.#state !== "open") {
+      if (sent !== undefined) this.#contain(sent);
+      return;
+    }
+    if (this.queued > this.#maxQueuedBytes) {
+      const text = `${this.queued} bytes wait for ${this.peer.address}, which reads too slowly; at most maxQueuedBytes = ${this.#maxQueuedBytes} may`;
+      this.#shut(new CapnpError("CAPNP_LIMIT", text, { kind: "disconnected" }), true);
+      if (sent !== undefined) this.#contain(sent);
+      return;
+    }
+    const copied = this.#outbox.add(segments, sent);
+    if (!this.#flushing) {
+      this.#flushing = true;
+      scheduleFlush(this.#flush);
+    }
+    if (copied && sent !== undefined) this.#contain(sent);
+  }
+
+  start(receiver: TransportReceiver): void {
+    if (this.#receiver !== undefined) throw new CapnpError("CAPNP_CALL", "this transport has been started already");
+    this.#receiver = receiver;
+    if (this.#outcome !== undefined) {
+      queueMicrotask(() => this.#tell());
+      return;
+    }
+    if (this.#stream.destroyed || this.#stream.readableEnded) {
+      const text = `the stream of ${this.peer.address} was closed before the transport was started`;
+      this.#shut(new CapnpError("CAPNP_DISCONNECTED", text), true);
+      return;
+    }
+    // Closed before it was started: what comes in is discarded, and only the end is told.
+    if (this.#state !== "open") return;
+    this.#firstMessage.start();
+    this.#stream.on("data", (piece: unknown) => this.#onData(piece));
+    if (this.#reading) this.#stream.resume();
+    else this.#stream.pause();
+  }
+
+  /**
+   * Frames of a piece that has been read already are kept, in order, while reading is paused, and delivered first, in a later
+   * microtask, when it resumes. After `close` there is no pause any more: the peer's end of stream must come through.
+   */
+  setReading(reading: boolean): void {
+    if (this.#reading === reading || this.#state !== "open") return;
+    this.#reading = reading;
+    if (this.#receiver === undefined) return;
+    if (reading) {
+      this.#resume();
+    } else {
+      this.#stream.pause();
+      this.#partialFrame.stop();
+    }
+  }
+
+  /** Messages that come in before the peer has ended its side, too, are still delivered. */
+  close(): Promise<void> {
+    if (this.#state === "open") this.#beginClose();
+    return this.#gone;
+  }
+
+  /** The receiver's `closed` follows in a microtask, so that `destroy` is safe to call from anywhere. */
+  destroy(error?: CapnpError): void {
+    const text = `the connection with ${this.peer.address} was destroyed on this side`;
+    this.#shut(error ?? new CapnpError("CAPNP_DISCONNECTED", text), true);
+  }
+
+  // Outward
+
+  readonly #flush = (): void => {
+    this.#flushing = false;
+    if (this.#state === "closed" || this.#held) return;
+    try {
+      while (this.#outbox.bytes > 0 && !this.#held) this.#write(this.#outbox.take(writeBytes));
+      if (this.#state === "closing" && this.#outbox.bytes === 0) this.#stream.end();
+    } catch (error) {
+      this.#shut(translateNodeError(error, "stream", this.peer.address), true);
+    }
+  };
+
+  #write(pieces: readonly OutboundPiece[]): void {
+    let bytes = 0;
+    for (let i = 0; i < pieces.length; i++) bytes += pieces[i]!.bytes.byteLength;
+    this.#inFlight.add(pieces);
+    this.#bytesInFlight += bytes;
+    const last = pieces.length - 1;
+    if (last > 0) this.#stream.cork();
+    for (let i = 0; i < last; i++) this.#stream.write(pieces[i]!.bytes);
+    this.#held = !this.#stream.write(pieces[last]!.bytes, () => this.#written(pieces, bytes));
+    if (last > 0) this.#stream.uncork();
+    if (this.#held) this.#slowReader.start();
+  }
+
+  #written(pieces: readonly OutboundPiece[], bytes: number): void {
+    // A write that fails is acknowledged too, after #shut has dropped it; its buffers are left to the garbage collector then.
+    if (!this.#inFlight.delete(pieces)) return;
+    this.#bytesInFlight -= bytes;
+    for (let i = 0; i < pieces.length; i++) {
+      const piece = pieces[i]!;
+      if (piece.pooled !== undefined) giveBuffer(piece.pooled);
+      if (piece.sent !== undefined) this.#contain(piece.sent);
+    }
+  }
+
+  #onDrain(): void {
+    this.#held = false;
+    this.#slowReader.stop();
+    this.#flush();
+  }
+
+  // Inward
+
+  #onData(piece: unknown): void {
+    if (this.#outcome !== undefined) return;
+    if (!(piece instanceof Uint8Array)) {
+      const text = `the stream of ${this.peer.address} gives ${typeof piece}s, not bytes; do not set an encoding or object mode`;
+      this.#shut(new CapnpError("CAPNP_TYPE", text));
+      return;
+    }
+    this.#frames.push(piece);
+    this.#deliver();
+  }
+
+  #deliver(): void {
+    const receiver = this.#receiver!;
+    let delivered = 0;
+    try {
+      while (this.#reading && this.#outcome === undefined) {
+        const segments = this.#frames.next();
+        if (segments === undefined) break;
+        delivered++;
+        receiver.message(segments);
+      }
+      if (delivered > 0) this.#firstMessage.dispose();
+      if (this.#outcome === undefined) receiver.readEnd?.();
+    } catch (error) {
+      this.#shut(receiverError(error));
+      return;
+    }
+    this.#watchPartialFrame(delivered > 0);
+  }
+
+  #watchPartialFrame(progress: boolean): void {
+    const buffered = this.#frames.buffered;
+    if (buffered === 0 || !this.#reading || this.#outcome !== undefined) {
+      this.#partialFrame.stop();
+    } else if (progress || buffered >= this.#partialMark + partialProgress) {
+      this.#partialMark = buffered;
+      this.#partialFrame.restart();
+    } else {
+      this.#partialFrame.start();
+    }
+  }
+
+  /** Delivers what was kept, then reads on; in a microtask, so that a receiver is never called from within its own call. */
+  #resume(): void {
+    queueMicrotask(() => {
+      if (!this.#reading || this.#outcome !== undefined) return;
+      if (this.#receiver !== undefined && this.#frames.buffered > 0) this.#deliver();
+      if (!this.#reading || this.#outcome !== undefined) return;
+      if (this.#inputEnded) this.#finishInput();
+      else this.#stream.resume();
+    });
+  }
+
+  #onEnd(): void {
+    this.#inputEnded = true;
+    if (this.#reading) this.#finishInput();
+  }
+
+  #finishInput(): void {
+    if (this.#outcome !== undefined) return;
+    try {
+      this.#frames.end();
+    } catch (error) {
+      const text = `${this.peer.address} broke off: ${error instanceof Error ? error.message : String(error)}`;
+      this.#shut(new CapnpError("CAPNP_TRUNCATED", text, { kind: "disconnected", cause: error }));
+      return;
+    }
+    this.#report(undefined);
+    if (this.#state === "open") this.#beginClose();
+    this.#onFinish();
+  }
+
+  // The end
+
+  #beginClose(): void {
+    this.#state = "closing";
+    this.#closeLimit.start();
+    if (!this.#reading || this.#receiver === undefined) {
+      this.#reading = true;
+      this.#resume();
+    }
+    if (!this.#flushing) this.#flush();
+  }
+
+  /** Both sides have ended: not every Duplex destroys itself then. */
+  #onFinish(): void {
+    if (this.#inputEnded && this.#stream.writableFinished) this.#stream.destroy();
+  }
+
+  #onClose(): void {
+    const text = `the stream of ${this.peer.address} was closed without an end`;
+    this.#shut(new CapnpError("CAPNP_DISCONNECTED", text));
+    this.#closeLimit.dispose();
+    this.#resolveGone();
+  }
+
+  #closeExpired(): void {
+    const text = `${this.peer.address} did not take what was queued and end its side within closeTimeout`;
+    this.#shut(new CapnpError("CAPNP_TIMEOUT", text, { kind: "disconnected" }));
+    this.#resolveGone();
+  }
+
+  /** Frees everything and reports, unless an outcome was reported before. */
+  #shut(error: CapnpError, later = false): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    for (const watchdog of [this.#slowReader, this.#firstMessage, this.#partialFrame]) watchdog.dispose();
+    this.#stream.destroy();
+    this.#closeLimit.start();
+    if (this.#outcome === undefined) this.#report(error, later);
+    for (const pieces of this.#inFlight)
+      for (const piece of pieces) if (piece.sent !== undefined) this.#contain(piece.sent);
+    this.#inFlight.clear();
+    this.#bytesInFlight = 0;
+    for (const piece of this.#outbox.take(Number.POSITIVE_INFINITY))
+      if (piece.sent !== undefined) this.#contain(piece.sent);
+  }
+
+  #report(error: CapnpError | undefined, later = false): void {
+    this.#outcome = { error };
+    if (this.#receiver === undefined) return;
+    if (later) queueMicrotask(() => this.#tell());
+    else this.#tell();
+  }
+
+  #tell(): void {
+    tellClosed(this.#receiver!, this.#outcome!.error);
+  }
+
+  /** For callbacks that must not throw. When one does, the connection is lost; if it is already, a warning is all that is left. */
+  #contain(callback: () => void): void {
+    try {
+      callback();
+    } catch (error) {
+      if (this.#state === "closed") printStray(error);
+      else this.#shut(receiverError(error), true);
+    }
+  }
+
+  #watch(limit: number, option: string, what: string): Watchdog {
+    return new Watchdog(limit, () => {
+      const text = `${this.peer.address} ${what} for ${limit} ms (${option})`;
+      this.#shut(new CapnpError("CAPNP_TIMEOUT", text, { kind: "disconnected" }));
+    });
+  }
+}
+
+/**
+ * The most that is handed to the stream before it says that it wants more. It bounds what one acknowledgement stands for: a peer
+ * that takes this much within `slowReaderTimeout` is slow, not dead.
+ */
+const writeBytes = 256 * 1024;
+const partialProgress = 64 * 1024;
+
+/**
+ * After this turn's microtasks, where the answers of `async` methods are made, and before the event loop turns: a tick that is
+ * queued by a microtask runs when the microtasks have run out. `queueMicrotask` alone would cut a turn into many writes;
+ * `setImmediate` gathers no more than this but waits for every other socket's events first.
+ */
+function scheduleFlush(flush: () => void): void {
+  queueMicrotask(() => process.nextTick(flush));
+}

@@ -1,0 +1,138 @@
+import { frameBytes, frameHeader, writeFrameHeader } from "../serialization/framing.ts";
+
+/** Bytes to write, and what becomes free once they are written. */
+export interface OutboundPiece {
+  bytes: Uint8Array;
+  /** A buffer of the pool of which these bytes are the last. */
+  readonly pooled?: Buffer;
+  /** Whose message ends with these bytes. */
+  readonly sent?: () => void;
+}
+
+/**
+ * Messages on their way from `send` to one write. Small messages are copied side by side into a pooled buffer, since one write of
+ * many costs what one write of a few bytes costs; large segments are passed on as they are.
+ *
+ * Only with `reuse` may memory be used again after its write was acknowledged. Node's own sockets have given the bytes to the
+ * kernel (or encrypted them) by then. Any other Duplex may keep the very chunk: in an in-process pair it is what the other side
+ * reads. There everything is copied, once, into memory that is never touched again.
+ */
+export class Outbox {
+  readonly #reuse: boolean;
+  readonly #pieces: OutboundPiece[] = [];
+  /** The buffer being filled, so far with #filled bytes, all of them after what is in #pieces. */
+  #buffer: Buffer | undefined;
+  #filled = 0;
+  #bytes = 0;
+
+  constructor(reuse: boolean) {
+    this.#reuse = reuse;
+  }
+
+  /** Bytes added and not yet taken. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /**
+   * Adds a message, and says whether it was copied: then its segments are free at once, and `sent` is not kept. Throws CAPNP_FRAME,
+   * with nothing added.
+   */
+  add(segments: readonly Uint8Array[], sent?: () => void): boolean {
+    const size = frameBytes(segments);
+    if (!this.#reuse || size <= copyLimit) {
+      this.#copy(segments, size);
+      this.#bytes += size;
+      return true;
+    }
+    const header = frameHeader(segments);
+    if (this.#buffer !== undefined) this.#cut();
+    this.#pieces.push({ bytes: header });
+    let last = segments.length - 1;
+    while (segments[last]!.byteLength === 0) last--;
+    for (let i = 0; i <= last; i++) {
+      const bytes = segments[i]!;
+      if (i === last && sent !== undefined) this.#pieces.push({ bytes, sent });
+      else if (bytes.byteLength > 0) this.#pieces.push({ bytes });
+    }
+    this.#bytes += size;
+    return false;
+  }
+
+  /**
+   * Takes pieces of about `limit` bytes in all, at least one, and cuts a piece that is longer. So a write that is acknowledged as a
+   * whole stays small enough for its acknowledgement to tell a slow peer from a dead one.
+   */
+  take(limit: number): OutboundPiece[] {
+    if (this.#buffer !== undefined) this.#cut();
+    let count = 0;
+    let total = 0;
+    while (count < this.#pieces.length && total < limit) {
+      const piece = this.#pieces[count]!;
+      const room = limit - total;
+      if (piece.bytes.byteLength > room) {
+        this.#pieces.splice(count, 0, { bytes: piece.bytes.subarray(0, room) });
+        piece.bytes = piece.bytes.subarray(room);
+      }
+      total += this.#pieces[count]!.bytes.byteLength;
+      count++;
+    }
+    this.#bytes -= total;
+    return this.#pieces.splice(0, count);
+  }
+
+  #copy(segments: readonly Uint8Array[], size: number): void {
+    const buffer = this.#room(size);
+    let at = writeFrameHeader(buffer, this.#filled, segments);
+    for (let i = 0; i < segments.length; i++) {
+      const segment = segments[i]!;
+      buffer.set(segment, at);
+      at += segment.byteLength;
+    }
+    this.#filled = at;
+  }
+
+  /** A buffer with room for so many bytes at #filled. */
+  #room(bytes: number): Buffer {
+    if (this.#buffer !== undefined && this.#filled + bytes <= this.#buffer.byteLength) return this.#buffer;
+    if (this.#buffer !== undefined) this.#cut();
+    this.#buffer = bytes > bufferBytes ? Buffer.alloc(bytes) : takeBuffer();
+    return this.#buffer;
+  }
+
+  /** Moves what was filled into #pieces, and lets the buffer go. */
+  #cut(): void {
+    const buffer = this.#buffer!;
+    const bytes = buffer.subarray(0, this.#filled);
+    this.#buffer = undefined;
+    this.#filled = 0;
+    // Empty when a message was refused after its room had been made.
+    if (bytes.byteLength === 0) {
+      giveBuffer(buffer);
+      return;
+    }
+    if (this.#reuse && bytes.byteLength > rightSizeLimit) {
+      this.#pieces.push({ bytes, pooled: buffer });
+      return;
+    }
+    // A few bytes must not hold a whole buffer for as long as a slow peer does not take them.
+    this.#pieces.push({ bytes: this.#reuse ? Buffer.from(bytes) : new Uint8Array(bytes) });
+    giveBuffer(buffer);
+  }
+}
+
+/** Up to here a copy costs less than another entry in a `writev`: measured 10 to 18 % more calls at 6 and 12 KB than with 4096. */
+const copyLimit = 16 * 1024;
+const rightSizeLimit = 4096;
+const bufferBytes = 64 * 1024;
+const mostPooled = 16;
+const pool: Buffer[] = [];
+
+function takeBuffer(): Buffer {
+  return pool.pop() ?? Buffer.alloc(bufferBytes);
+}
+
+/** Gives a buffer back whose bytes nobody reads any more. */
+export function giveBuffer(buffer: Buffer): void {
+  if (buffer.byteLength === bufferBytes && pool.length < mostPooled) pool.push(buffer);
+}

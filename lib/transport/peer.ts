@@ -1,0 +1,41 @@
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { TLSSocket } from "node:tls";
+import { formatHostPort } from "./address.ts";
+import type { PeerCertificate, PeerInfo } from "./transport.ts";
+
+/** What a stream itself tells of its peer. A stream that is no socket tells nothing: its address is `stream`. */
+export function peerOf(stream: Duplex): PeerInfo {
+  if (!(stream instanceof Socket)) return { address: "stream", encrypted: false, authenticated: false };
+  const address = addressOf(stream);
+  if (!(stream instanceof TLSSocket)) return { address, encrypted: false, authenticated: false };
+  const certificate = certificateOf(stream);
+  const peer = { address, encrypted: true, authenticated: certificate !== undefined && stream.authorized };
+  return certificate === undefined ? peer : { ...peer, certificate };
+}
+
+/** The remote host as the per-host limit counts it, undefined for a Unix socket. An IPv4 address is never in its IPv6 disguise. */
+export function remoteHost(socket: Socket): string | undefined {
+  return socket.remoteAddress?.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, "");
+}
+
+/** `host:port`; for a Unix socket, whose clients have no name, `unix:`; `unknown` when the peer has gone already. */
+export function addressOf(socket: Socket): string {
+  const host = remoteHost(socket);
+  if (host !== undefined && socket.remotePort !== undefined) return formatHostPort(host, socket.remotePort);
+  return socket.remoteFamily === undefined && !socket.destroyed ? "unix:" : "unknown";
+}
+
+function certificateOf(socket: TLSSocket): PeerCertificate | undefined {
+  const certificate = socket.getPeerX509Certificate();
+  if (certificate === undefined) return undefined;
+  return {
+    raw: new Uint8Array(certificate.raw),
+    subject: certificate.subject,
+    issuer: certificate.issuer,
+    subjectAltName: certificate.subjectAltName ?? "",
+    fingerprint256: certificate.fingerprint256.replaceAll(":", "").toLowerCase(),
+    validFrom: new Date(certificate.validFrom),
+    validTo: new Date(certificate.validTo),
+  };
+}
