@@ -30,6 +30,7 @@ export const errorCodes = {
   CAPNP_NO_SUCH_FIELD: "failed",
   CAPNP_NO_SUCH_ENUMERANT: "failed",
   CAPNP_INDEX: "failed",
+  CAPNP_PARSE: "failed",
   // schemas
   CAPNP_SCHEMA: "failed",
   CAPNP_COMPILE: "failed",

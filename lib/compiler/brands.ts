@@ -1,4 +1,4 @@
-import type { Brand, BrandScope as CompiledBrandScope, Type } from "../schema/node.ts";
+import type { AnyPointerType, Brand, BrandScope as CompiledBrandScope, Type } from "../schema/node.ts";
 import type { Expression } from "./ast.ts";
 import { type BrandedDeclaration, builtinTypes, unlocated } from "./branded-declaration.ts";
 import type { ErrorReporter } from "./diagnostics.ts";
@@ -123,7 +123,9 @@ export class BrandScope {
         scopes.push({ scopeId: level.id, which: "inherit" });
       } else if (level.#bindings.length > 0) {
         scopes ??= [];
-        const bindings = level.#bindings.map((binding) => ({ which: "type", type: this.compileType(binding).type }) as const);
+        const bindings = level.#bindings.map(
+          (binding) => ({ which: "type", type: this.compileType(binding).type }) as const,
+        );
         scopes.push({ scopeId: level.id, which: "bind", bindings });
       }
     }
@@ -173,9 +175,9 @@ export class BrandScope {
     }
     const { type: elementType, ok } = this.compileType(only);
     if (!ok) return { type: { which: "list", elementType }, ok: false };
-    if (elementType.which === "anyPointer" && (elementType.kind === "unconstrained" || elementType.kind === "struct")) {
-      const name = elementType.kind === "struct" ? "AnyStruct" : "AnyPointer";
-      this.#errors.report(source, `'List(${name})' is not supported.`);
+    const unsupported = elementType.which === "anyPointer" ? unsupportedElement(elementType) : undefined;
+    if (unsupported !== undefined) {
+      this.#errors.report(source, `'List(${unsupported})' is not supported.`);
       return { type: { which: "list", elementType: voidType }, ok: false };
     }
     return { type: { which: "list", elementType }, ok: true };
@@ -271,12 +273,7 @@ export class BrandScope {
   }
 
   /** The levels of an alias's target, with the alias's bindings read in terms of the bindings here. */
-  #replay(
-    resolver: Resolver,
-    declaration: Resolver,
-    scopes: readonly CompiledBrandScope[],
-    index: number,
-  ): BrandScope {
+  #replay(resolver: Resolver, declaration: Resolver, scopes: readonly CompiledBrandScope[], index: number): BrandScope {
     const scope = scopes[index];
     let next = index;
     let inherited = false;
@@ -326,3 +323,16 @@ export class BrandScope {
     return this.#builtin(resolver, "AnyPointer");
   }
 }
+
+/**
+ * The name under which a list of these pointers is refused. Of type parameters and implicit parameters, C++ takes the
+ * index for the kind of pointer: the first two are refused and further ones are not. Schemas must not compile here that
+ * do not compile there.
+ */
+function unsupportedElement(type: AnyPointerType): string | undefined {
+  const kind = "parameterIndex" in type ? pointerKinds[type.parameterIndex] : type.kind;
+  if (kind === "unconstrained") return "AnyPointer";
+  return kind === "struct" ? "AnyStruct" : undefined;
+}
+
+const pointerKinds = ["unconstrained", "struct"];

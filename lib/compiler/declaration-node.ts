@@ -96,7 +96,9 @@ export class DeclarationNode implements Resolver, TranslationContext {
     this.declaration = declaration;
     const { text } = declaration.name;
     this.displayName =
-      parent === undefined ? module.displayName : `${parent.displayName}${parent.parent === undefined ? ":" : "."}${text}`;
+      parent === undefined
+        ? module.displayName
+        : `${parent.displayName}${parent.parent === undefined ? ":" : "."}${text}`;
     const desired = declaration.uid?.value ?? childId(parent?.id ?? 0n, text);
     this.id = table.add(this, desired);
   }

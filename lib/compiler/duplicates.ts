@@ -111,10 +111,7 @@ export class OrdinalChecker {
         this.#last = undefined;
       }
     } else if (ordinal.value > this.#expected) {
-      this.#errors.report(
-        ordinal,
-        `Skipped ordinal @${this.#expected}.  Ordinals must be sequential with no holes.`,
-      );
+      this.#errors.report(ordinal, `Skipped ordinal @${this.#expected}.  Ordinals must be sequential with no holes.`);
       this.#expected = ordinal.value + 1n;
     } else {
       this.#expected++;

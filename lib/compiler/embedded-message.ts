@@ -24,7 +24,13 @@ function readStruct(segment: Segment, position: number, depth: number): StructIm
   return copyStruct(target.segment, target.start, target.dataBytes, target.pointerCount, depth - 1);
 }
 
-function copyStruct(segment: Segment, start: number, dataBytes: number, pointerCount: number, depth: number): StructImage {
+function copyStruct(
+  segment: Segment,
+  start: number,
+  dataBytes: number,
+  pointerCount: number,
+  depth: number,
+): StructImage {
   const image = new StructImage(dataBytes / 8, pointerCount);
   new Uint8Array(image.data.buffer).set(segment.bytes.subarray(start, start + dataBytes));
   for (let i = 0; i < pointerCount; i++) image.pointers[i] = readPointer(segment, start + dataBytes + i * 8, depth);

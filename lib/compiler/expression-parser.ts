@@ -13,7 +13,8 @@ const maxDepth = 500;
 /** Where an expression was made up, its errors point to the start of the file, as in C++. */
 export const unknownExpression: Expression = { which: "unknown", start: 0, end: 0, depth: 0 };
 
-const depthOf = (params: readonly TupleParam[]): number => params.reduce((depth, { value }) => Math.max(depth, value.depth), 0);
+const depthOf = (params: readonly TupleParam[]): number =>
+  params.reduce((depth, { value }) => Math.max(depth, value.depth), 0);
 
 /** The rules for expressions and annotation applications, over the tokens of one statement or list item. */
 export class ExpressionParser {
@@ -25,7 +26,10 @@ export class ExpressionParser {
 
   #make(span: Span, body: ExpressionBody, depth: number): Expression {
     if (depth <= maxDepth) return { start: span.start, end: span.end, depth, ...body };
-    this.errors.report(span, `Expressions nest deeper than ${maxDepth} levels; name a part of it with 'using' or 'const'.`);
+    this.errors.report(
+      span,
+      `Expressions nest deeper than ${maxDepth} levels; name a part of it with 'using' or 'const'.`,
+    );
     return unknownExpression;
   }
 
@@ -77,7 +81,9 @@ export class ExpressionParser {
         return this.#make(token, { which: token.kind, bytes: token.value as Uint8Array }, 1);
       case "bracketed": {
         cursor.take("bracketed");
-        const elements = this.items(token, (item) => this.expression(item)).map((element) => element ?? unknownExpression);
+        const elements = this.items(token, (item) => this.expression(item)).map(
+          (element) => element ?? unknownExpression,
+        );
         const depth = elements.reduce((most, element) => Math.max(most, element.depth), 0);
         return this.#make(token, { which: "list", elements }, depth + 1);
       }
@@ -127,7 +133,9 @@ export class ExpressionParser {
 
   #memberOf(cursor: TokenCursor, parent: Expression): Expression | undefined {
     const name = cursor.attempt(() => cursor.operator(".") && cursor.identifier());
-    return name && this.#make({ start: parent.start, end: name.end }, { which: "member", parent, name }, parent.depth + 1);
+    return (
+      name && this.#make({ start: parent.start, end: name.end }, { which: "member", parent, name }, parent.depth + 1)
+    );
   }
 
   #applicationOf(cursor: TokenCursor, callee: Expression): Expression | undefined {

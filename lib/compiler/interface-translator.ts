@@ -7,7 +7,7 @@ import type {
   LocatedText,
   ParamList,
 } from "./ast.ts";
-import { type BrandedDeclaration, unlocated } from "./branded-declaration.ts";
+import type { BrandedDeclaration } from "./branded-declaration.ts";
 import type { BrandScope } from "./brands.ts";
 import {
   type AnnotationDraft,
@@ -120,7 +120,7 @@ class ParamListCompiler {
     }
   }
 
-  /** A struct for the list, with the method's implicit parameters as its own, which the method binds to them. */
+  /** A struct for the list, with the method's implicit parameters as its own. */
   #inlineStruct(list: ParamList & { which: "named" }, isResults: boolean): StructReference {
     const { node: owner } = this.#context;
     const name = this.#method.name.text + (isResults ? "$Results" : "$Params");
@@ -139,10 +139,8 @@ class ParamListCompiler {
     const own = { node, sourceInfo: sourceInfoDraft() };
     new StructTranslator(this.#context, { scopeId: id, names: this.#implicit }).translateParams(list.params, own);
     this.#context.paramStructs.push(own);
-    const brand = this.#localBrand.push(id, this.#implicit.length);
-    if (this.#implicit.length === 0) return { id, brand: brand.compile() };
-    const bindings = this.#implicit.map((_, index) => ({ which: "parameter", id: 0n, index, source: unlocated }) as const);
-    return { id, brand: (brand.bind(bindings, "struct", unlocated) ?? brand).compile() };
+    // the C++ compiler leaves the struct's own parameters unbound here, and so must we: nodes are compared across peers
+    return { id, brand: this.#localBrand.push(id, this.#implicit.length).compile() };
   }
 
   #namedStruct(source: Expression): StructReference {

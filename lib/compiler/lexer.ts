@@ -174,7 +174,12 @@ class Lexer {
     if (byte === 0x22) return this.#literal("string", readString(source, start));
     if (byte === 0x28) return this.#list("parenthesized", 0x29);
     if (byte === 0x5b) return this.#list("bracketed", 0x5d);
-    const notText = byte === 0 ? 1 : (byte === 0xff && source[start + 1] === 0xfe) || (byte === 0xfe && source[start + 1] === 0xff) ? 2 : 0;
+    const notText =
+      byte === 0
+        ? 1
+        : (byte === 0xff && source[start + 1] === 0xfe) || (byte === 0xfe && source[start + 1] === 0xff)
+          ? 2
+          : 0;
     if (notText > 0) {
       const message = "Non-UTF-8 input detected. Cap'n Proto schema files must be UTF-8 text.";
       this.#errors.report({ start, end: start + notText }, message);

@@ -49,7 +49,8 @@ export function readString(source: Uint8Array, start: number): Literal<Uint8Arra
       at += 3;
     } else if (isOctalDigit(letter)) {
       let value = 0;
-      for (let digits = 0; digits < 3 && isOctalDigit(source[at] ?? 0); digits++) value = value * 8 + source[at++]! - 0x30;
+      for (let digits = 0; digits < 3 && isOctalDigit(source[at] ?? 0); digits++)
+        value = value * 8 + source[at++]! - 0x30;
       bytes.push(value & 0xff);
     } else {
       return { ok: false, reach: at };
@@ -119,7 +120,8 @@ export function readFloat(source: Uint8Array, start: number): Literal<number> {
     if (source[at] === 0x2b || source[at] === 0x2d) at++;
     const first = at;
     digits();
-    if (at > first) text += ascii(source, exponent, at);
+    if (at === first) return { ok: false, reach: at };
+    text += ascii(source, exponent, at);
   }
   if (!mayFollow(source[at] ?? 0)) return { ok: false, reach: at };
   return { ok: true, end: at, value: Number(text) };

@@ -5,7 +5,7 @@ const sines = Int32Array.from({ length: 64 }, (_, i) => Math.floor(Math.abs(Math
 
 /** The first eight bytes of the MD5 of `input`, as a big-endian number. */
 export function md5Prefix(input: Uint8Array): bigint {
-  const padded = new Uint8Array(((input.length + 8) >>> 6 << 6) + 64);
+  const padded = new Uint8Array((((input.length + 8) >>> 6) << 6) + 64);
   padded.set(input);
   padded[input.length] = 0x80;
   const view = new DataView(padded.buffer);

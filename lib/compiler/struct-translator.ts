@@ -294,10 +294,31 @@ export class StructTranslator {
       if (member.own !== undefined) member.finish();
       member.draft.annotations = this.#context.compileAnnotations(member.annotations, member.target);
     }
+    this.#checkOrder(root);
     const { dataWordCount, pointerCount } = this.#layout;
     for (const struct of [root.struct, ...this.#groups.map(({ node }) => node.body as StructDraft)]) {
       struct.dataWordCount = dataWordCount;
       struct.pointerCount = pointerCount;
+    }
+  }
+
+  /**
+   * A union takes its place at its first member's ordinal, but is recorded with its own, which is higher. What stands
+   * between the two in the same scope would break the order by ordinals that every schema loader insists on.
+   */
+  #checkOrder(root: Member): void {
+    for (const scope of [root, ...this.#members]) {
+      if (scope.own === undefined) continue;
+      let last = -1;
+      for (const { name, ordinal } of scope.struct.fields) {
+        if (ordinal === undefined) continue;
+        const member = ordinal < last ? this.#members.find((m) => m.parent === scope && m.name === name) : undefined;
+        if (member?.ordinal !== undefined && !this.#errors.hadErrors) {
+          const message = `Fields between a union's first member and its ordinal @${last} must be in the union.`;
+          this.#errors.report(member.ordinal, message);
+        }
+        last = Math.max(last, ordinal);
+      }
     }
   }
 

@@ -325,4 +325,3 @@ function normalized(literal: LiteralValue, type: Type): LiteralValue {
       return dataLiteral(toValue(literal, type));
   }
 }
-

@@ -97,7 +97,10 @@ const setAny = (segment: Segment, position: number, value: unknown, where: strin
     replacePointer(segment, position, value._segment, value._position, value._depth);
   } else if (value instanceof StructBase) {
     if (value._schema.isGroup) {
-      throw new CapnpError("CAPNP_TYPE", `${where} cannot hold the group ${value._schema.path}: it is part of a struct.`);
+      throw new CapnpError(
+        "CAPNP_TYPE",
+        `${where} cannot hold the group ${value._schema.path}: it is part of a struct.`,
+      );
     }
     replaceStruct(segment, position, value);
   } else if (value instanceof List) {

@@ -60,10 +60,9 @@ const define = (target: object, name: PropertyKey, value: unknown): void => {
   Object.defineProperty(target, name, { value, configurable: true });
 };
 
-const refuse = (field: FieldSchema) =>
-  (): never => {
-    throw new CapnpError("CAPNP_TYPE", `${field.path} cannot be set: this is a reader. reader.copy() makes a builder.`);
-  };
+const refuse = (field: FieldSchema) => (): never => {
+  throw new CapnpError("CAPNP_TYPE", `${field.path} cannot be set: this is a reader. reader.copy() makes a builder.`);
+};
 
 /** Access to Text and Data, which need no other class. */
 const blobAccess = (field: FieldSchema): FieldAccess | undefined => {

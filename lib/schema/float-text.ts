@@ -42,6 +42,9 @@ export const formatFloat64 = (value: number): string => {
   return Number(short) === value ? short : general(value, 17);
 };
 
+/** Below it, Float32 has fewer digits. C++ does not trust the short form of these. */
+const smallestNormalFloat32 = 2 ** -126;
+
 /**
  * A Float32 as C++ prints it: with 6 digits, or with 8 where they are not enough. Where 8 are not either, C++ prints them all
  * the same and loses the last bit; here such a number gets 9.
@@ -49,7 +52,8 @@ export const formatFloat64 = (value: number): string => {
 export const formatFloat32 = (value: number): string => {
   const name = special(value);
   if (name !== undefined) return name;
-  for (const digits of [6, 8]) {
+  const isSubnormal = value !== 0 && Math.abs(value) < smallestNormalFloat32;
+  for (const digits of isSubnormal ? [8] : [6, 8]) {
     const short = general(value, digits);
     if (Math.fround(Number(short)) === value) return short;
   }

@@ -184,6 +184,9 @@ export class SchemaLoader implements SchemaUniverse {
 
   #mismatch(schema: Schema, wanted: string): CapnpError {
     const actual = schema.which === "struct" && schema.isGroup ? "group" : schema.which;
-    return new CapnpError("CAPNP_SCHEMA", `The schema ${schema.path} (${hex(schema.id)}) is a ${actual}, not a ${wanted}.`);
+    return new CapnpError(
+      "CAPNP_SCHEMA",
+      `The schema ${schema.path} (${hex(schema.id)}) is a ${actual}, not a ${wanted}.`,
+    );
   }
 }

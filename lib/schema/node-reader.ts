@@ -101,7 +101,11 @@ function member<T>(members: readonly T[], tag: number, what: string): T {
 }
 
 export function readRequest(root: NodeReader): CompiledSchema {
-  return { nodes: root.list(0, readNode), requestedFiles: root.list(1, readRequestedFile), sourceInfo: root.list(3, readSourceInfo) };
+  return {
+    nodes: root.list(0, readNode),
+    requestedFiles: root.list(1, readRequestedFile),
+    sourceInfo: root.list(3, readSourceInfo),
+  };
 }
 
 function readRequestedFile(element: NodeReader): RequestedFile {
@@ -237,7 +241,9 @@ function readType(element: NodeReader): Type {
     default:
       return { which };
   }
-  switch (member(["unconstrained", "parameter", "implicitMethodParameter"] as const, element.uint16(4), "pointer type")) {
+  switch (
+    member(["unconstrained", "parameter", "implicitMethodParameter"] as const, element.uint16(4), "pointer type")
+  ) {
     case "parameter":
       return { which, kind: "parameter", scopeId: element.uint64(2), parameterIndex: element.uint16(5) };
     case "implicitMethodParameter":

@@ -139,18 +139,32 @@ function writeBody(element: NodeWriter, body: NodeBody): void {
       element.list(3, 3, 4, body.fields, writeField);
       break;
     case "enum":
-      element.list(3, 1, 2, body.enumerants, (item, { name, codeOrder, annotations }) => {
-        item.text(0, name);
-        item.uint16(0, codeOrder);
-        item.list(1, 1, 2, annotations, writeAnnotation);
-      }, true);
+      element.list(
+        3,
+        1,
+        2,
+        body.enumerants,
+        (item, { name, codeOrder, annotations }) => {
+          item.text(0, name);
+          item.uint16(0, codeOrder);
+          item.list(1, 1, 2, annotations, writeAnnotation);
+        },
+        true,
+      );
       break;
     case "interface":
       element.list(3, 3, 5, body.methods, writeMethod, true);
-      element.list(4, 1, 1, body.superclasses, (item, { id, brand }) => {
-        item.uint64(0, id);
-        writeBrand(item, 0, brand);
-      }, true);
+      element.list(
+        4,
+        1,
+        1,
+        body.superclasses,
+        (item, { id, brand }) => {
+          item.uint64(0, id);
+          writeBrand(item, 0, brand);
+        },
+        true,
+      );
       break;
     case "const":
       writeType(element.struct(3, 3, 1), body.type);

@@ -104,7 +104,7 @@ const boolAccessors = (index: number, defaultValue: boolean, where: string): Acc
   return {
     get() {
       if (offset >= this._dataBytes) return defaultValue;
-      return ((this._segment.bytes[this._data + offset] as number) & bit) !== 0 !== defaultValue;
+      return (((this._segment.bytes[this._data + offset] as number) & bit) !== 0) !== defaultValue;
     },
     set(value) {
       const stored = scalar.checkBool(value, where) !== defaultValue;

@@ -257,9 +257,7 @@ export class StructSchema extends SchemaBase {
 
   /** Members of the unnamed union, in order of their discriminants. */
   get unionFields(): readonly FieldSchema[] {
-    return this.fields
-      .filter((field) => field.isUnionMember)
-      .sort((a, b) => a.discriminantValue - b.discriminantValue);
+    return this.fields.filter((field) => field.isUnionMember).sort((a, b) => a.discriminantValue - b.discriminantValue);
   }
 
   get nonUnionFields(): readonly FieldSchema[] {
@@ -370,7 +368,9 @@ export class InterfaceSchema extends SchemaBase {
 
   constructor(universe: SchemaUniverse, node: Node, brand: BrandArguments) {
     super(universe, node, brand);
-    this.methods = (node.body as InterfaceBody).methods.map((method, ordinal) => new MethodSchema(this, method, ordinal));
+    this.methods = (node.body as InterfaceBody).methods.map(
+      (method, ordinal) => new MethodSchema(this, method, ordinal),
+    );
   }
 
   /** The class of this interface, defined at the first use. */

@@ -93,4 +93,3 @@ Object.defineProperty(structClassPrototype, "_kind", {
     return kind;
   },
 });
-

@@ -25,6 +25,11 @@ export abstract class ClientHook implements Capability {
     if (--this.#references === 0) this.destroyed();
   }
 
+  /** True while somebody besides the one who asks holds a reference. */
+  get isShared(): boolean {
+    return this.#references > 1;
+  }
+
   /** The last reference is gone. */
   protected abstract destroyed(): void;
 

@@ -45,9 +45,6 @@ export class Client {
   }
 }
 
-/** The object that a client stands for; also the free form of `client.release()`. */
-export const release = (client: Client): void => Client.release(client);
-
 /** What a capability may be given as. */
 export type CapabilitySource = Client | Server | PromiseLike<Client | Server | null | undefined> | null | undefined;
 

@@ -27,8 +27,10 @@ export class QueuedPipeline implements Pipeline {
     return client.addRef();
   }
 
-  get isResolved(): boolean {
-    return this.#target !== undefined;
+  /** True while a capability that was asked for here waits for the results. */
+  get isAwaited(): boolean {
+    for (const { client } of this.#clients.values()) if (client.isShared) return true;
+    return false;
   }
 
   /** Sends what was held back on its way, in the order of its arrival for each capability. Only the first call counts. */

@@ -37,6 +37,8 @@ export class Answer implements CallContext {
   #status: "running" | "returned" | "canceled" = "running";
   /** True from Finish on: the id belongs to the peer again, and nothing may be sent for it any more. */
   #finished = false;
+  /** True where Finish came early, and capabilities of the results are awaited all the same: the call goes on for them. */
+  #detached = false;
   #params: Payload | undefined;
   #message: OutgoingMessage | undefined;
   #payload: Struct | undefined;
@@ -109,8 +111,16 @@ export class Answer implements CallContext {
     return this.#status === "running" && !this.#finished;
   }
 
+  /** The end of a call that went on for its pipeline only. */
+  #completeDetached(pipeline: Pipeline): void {
+    if (!this.#detached) return;
+    this.#detached = false;
+    this.#status = "returned";
+    this.#pipeline.resolve(pipeline);
+  }
+
   tailCall(call: OutgoingCall): void {
-    if (!this.#isOpen) {
+    if (!this.#isOpen && !this.#detached) {
       call.discard();
       return;
     }
@@ -129,7 +139,7 @@ export class Answer implements CallContext {
           } catch (error) {
             this.threw(error);
           }
-        }
+        } else this.#completeDetached(results);
         results.release();
       },
       threw: (error) => this.threw(error),
@@ -144,6 +154,8 @@ export class Answer implements CallContext {
 
   returned(): void {
     if (!this.#isOpen) {
+      const { segment, position } = this.results();
+      this.#completeDetached(new Payload(segment, position, defaultNestingLimit));
       this.#dropResults();
       this.releaseParams();
       return;
@@ -205,12 +217,13 @@ export class Answer implements CallContext {
   }
 
   threw(thrown: unknown): void {
+    const error = toError(thrown);
     if (!this.#isOpen) {
+      this.#completeDetached(new BrokenClient(error));
       this.#dropResults();
       this.releaseParams();
       return;
     }
-    const error = toError(thrown);
     this.#dropResults();
     if (this.#redirected) {
       this.#keep({ error });
@@ -260,6 +273,11 @@ export class Answer implements CallContext {
     state.answers.delete(this.id);
     // Results that were not sent are not sent any more: the peer's flag speaks of capabilities it may have received.
     sendBareReturn(state, this.id, { which: this.#redirected ? "resultsSentElsewhere" : "canceled" });
+    // The peer wants no results, but has passed on a capability of theirs, or calls are waiting for one.
+    if (this.#pipeline.isAwaited) {
+      this.#detached = true;
+      return;
+    }
     // Peers before C++ 0.11 finish calls that they want to be started all the same; such a call was delivered by now and
     // starts in a microtask that is queued before this one.
     if (early) queueMicrotask(() => this.#cancel());
