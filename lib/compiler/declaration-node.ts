@@ -247,23 +247,27 @@ export class DeclarationNode implements Resolver, TranslationContext {
   }
 
   outline(id: bigint): Outline | undefined {
-    return this.table.get(id)?.outlined;
+    return sound(this.table.get(id)?.outlined);
   }
 
   finished(id: bigint): Outline | undefined {
-    return this.table.get(id)?.finishedTranslation;
+    return sound(this.table.get(id)?.finishedTranslation);
   }
 
   structBody(id: bigint): StructBody | undefined {
     const node = this.table.get(id);
     if (node === undefined) return this.table.groupBody(id);
-    const body: Node["body"] | undefined = node.outlined?.node.body;
+    const body: Node["body"] | undefined = sound(node.outlined)?.node.body;
     return body?.which === "struct" ? body : undefined;
   }
 
   nameOf(id: bigint): string {
     return this.table.get(id)?.name ?? "";
   }
+}
+
+function sound(translator: NodeTranslator | undefined): NodeTranslator | undefined {
+  return translator?.isBroken ? undefined : translator;
 }
 
 function isNode(declaration: Declaration): declaration is NodeDeclaration {

@@ -93,6 +93,9 @@ export class NameChecker {
   }
 }
 
+/** What ordinals are sorted by. One beyond the limit, which has been reported, counts by its lower 32 bits, as in C++. */
+export const ordinalKey = ({ value }: LocatedInteger): number => Number(BigInt.asUintN(32, value));
+
 /** Checks that ordinals, which arrive sorted, count up from 0 without a gap. */
 export class OrdinalChecker {
   readonly #errors: ErrorReporter;
@@ -112,7 +115,7 @@ export class OrdinalChecker {
       }
     } else if (ordinal.value > this.#expected) {
       this.#errors.report(ordinal, `Skipped ordinal @${this.#expected}.  Ordinals must be sequential with no holes.`);
-      this.#expected = ordinal.value + 1n;
+      this.#expected = BigInt.asUintN(32, ordinal.value + 1n);
     } else {
       this.#expected++;
       this.#last = ordinal;

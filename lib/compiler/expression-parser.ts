@@ -16,6 +16,16 @@ export const unknownExpression: Expression = { which: "unknown", start: 0, end: 
 const depthOf = (params: readonly TupleParam[]): number =>
   params.reduce((depth, { value }) => Math.max(depth, value.depth), 0);
 
+function concatenate(parts: readonly Uint8Array[]): Uint8Array {
+  const result = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    result.set(part, at);
+    at += part.length;
+  }
+  return result;
+}
+
 /** The rules for expressions and annotation applications, over the tokens of one statement or list item. */
 export class ExpressionParser {
   readonly errors: ErrorReporter;
@@ -76,9 +86,10 @@ export class ExpressionParser {
         cursor.take("float");
         return this.#make(token, { which: "float", value: token.value as number }, 1);
       case "string":
+        return this.#strings(cursor);
       case "binary":
-        cursor.take(token.kind);
-        return this.#make(token, { which: token.kind, bytes: token.value as Uint8Array }, 1);
+        cursor.take("binary");
+        return this.#make(token, { which: "binary", bytes: token.value as Uint8Array }, 1);
       case "bracketed": {
         cursor.take("bracketed");
         const elements = this.items(token, (item) => this.expression(item)).map(
@@ -102,6 +113,17 @@ export class ExpressionParser {
           cursor.attempt(() => this.#name(cursor))
         );
     }
+  }
+
+  /** Adjacent strings are one, as in C. */
+  #strings(cursor: TokenCursor): Expression | undefined {
+    const first = cursor.at;
+    const parts: Uint8Array[] = [];
+    for (let token = cursor.take("string"); token !== undefined; token = cursor.take("string")) {
+      parts.push(token.value as Uint8Array);
+    }
+    const bytes = parts.length === 1 ? parts[0]! : concatenate(parts);
+    return this.#make(cursor.spanFrom(first), { which: "string", bytes }, 1);
   }
 
   #negative(cursor: TokenCursor): Expression | undefined {

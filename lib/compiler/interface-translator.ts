@@ -17,7 +17,7 @@ import {
   sourceInfoDraft,
   structDraft,
 } from "./draft.ts";
-import { OrdinalChecker } from "./duplicates.ts";
+import { OrdinalChecker, ordinalKey } from "./duplicates.ts";
 import { expressionText } from "./expression-text.ts";
 import { type ImplicitParameters, noImplicitParameters, type Resolver } from "./resolver.ts";
 import { type StructContext, StructTranslator } from "./struct-translator.ts";
@@ -54,7 +54,7 @@ export function compileInterface(
   const declared = declaration.members
     .filter((member) => member.kind === "method")
     .map((member, codeOrder) => ({ member, codeOrder }))
-    .sort((a, b) => Number(a.member.ordinal.value - b.member.ordinal.value));
+    .sort((a, b) => ordinalKey(a.member.ordinal) - ordinalKey(b.member.ordinal));
   const ordinals = new OrdinalChecker(context.errors);
   for (const { member, codeOrder } of declared) {
     ordinals.check(member.ordinal);

@@ -26,6 +26,7 @@ class Lexer {
   #depth = 0;
   /** Where reading had to stop; -1 while all is well. */
   #failure = -1;
+  #isTooDeep = false;
 
   constructor(source: Uint8Array, errors: ErrorReporter) {
     this.#source = source;
@@ -38,7 +39,7 @@ class Lexer {
     const statements = this.#statements();
     if (this.#failure === -1 && this.#at < this.#source.length) this.#fail(this.#at);
     if (this.#failure === -1) return statements;
-    this.#errors.report({ start: this.#failure, end: this.#failure }, "Parse error.");
+    if (!this.#isTooDeep) this.#errors.report({ start: this.#failure, end: this.#failure }, "Parse error.");
     return [];
   }
 
@@ -50,6 +51,7 @@ class Lexer {
   #enter(): boolean {
     if (++this.#depth <= maxNesting) return true;
     if (this.#failure === -1) {
+      this.#isTooDeep = true;
       this.#errors.report(
         { start: this.#at, end: this.#at + 1 },
         `Brackets nest deeper than ${maxNesting} levels; split this declaration into named parts.`,

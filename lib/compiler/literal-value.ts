@@ -1,5 +1,5 @@
 import type { PrimitiveTypeName, Type, Value } from "../schema/node.ts";
-import { dataImage, encodeImage, type ListImage, StructImage, textImage, type ValueImage } from "./value-image.ts";
+import { dataImage, encodeImage, type ListImage, type StructImage, textImage, type ValueImage } from "./value-image.ts";
 
 /** A value with the type that its source gives it, before it is checked against the type that is expected. */
 export type LiteralValue =

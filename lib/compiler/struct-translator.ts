@@ -20,7 +20,7 @@ import {
   sourceInfoDraft,
   structDraft,
 } from "./draft.ts";
-import { OrdinalChecker } from "./duplicates.ts";
+import { OrdinalChecker, ordinalKey } from "./duplicates.ts";
 import { dataLgSizes, isDataType, zeroValue } from "./literal-value.ts";
 import type { ImplicitParameters } from "./resolver.ts";
 import type { Span } from "./span.ts";
@@ -216,7 +216,7 @@ export class StructTranslator {
     this.#members.push(member);
     member.union = union;
     this.#addUnionMembers(declaration, member, union, 0);
-    if (declaration.ordinal !== undefined) this.#byOrdinal.push({ ordinal: Number(declaration.ordinal.value), member });
+    if (declaration.ordinal !== undefined) this.#byOrdinal.push({ ordinal: ordinalKey(declaration.ordinal), member });
   }
 
   /** Gives the code order of what follows. */
@@ -250,7 +250,7 @@ export class StructTranslator {
     const { type, defaultValue, ordinal } = declaration;
     const field = { type, defaultValue, isParam: false, scope };
     const rest = { name: declaration.name.text, codeOrder, isInUnion, target: "field", ordinal, field } as const;
-    this.#add(new Member(parent, declaration, rest), Number(ordinal.value));
+    this.#add(new Member(parent, declaration, rest), ordinalKey(ordinal));
   }
 
   #newGroup(

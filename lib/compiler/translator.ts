@@ -20,8 +20,9 @@ import {
   sourceInfoDraft,
   structDraft,
 } from "./draft.ts";
-import { NameChecker, OrdinalChecker } from "./duplicates.ts";
+import { NameChecker, OrdinalChecker, ordinalKey } from "./duplicates.ts";
 import { readEmbeddedMessage } from "./embedded-message.ts";
+import { isLoadable } from "./loadable-node.ts";
 import { expressionText } from "./expression-text.ts";
 import { compileInterface } from "./interface-translator.ts";
 import { dataLiteral, imageOf, type LiteralValue, toValue, zeroValue } from "./literal-value.ts";
@@ -71,8 +72,9 @@ export class NodeTranslator implements Outline, StructContext, ValueContext {
   readonly #brand: BrandScope;
   readonly #reader = new ValueReader(this);
   readonly #unfinished: (() => void)[] = [];
-  /** While false, values of pointer types are put off. */
   #isOutlined = false;
+  /** Set where the node has errors with which no schema loader would take it: nothing may build on it. */
+  readonly isBroken: boolean;
 
   constructor(resolver: Resolver, declaration: Declaration, node: NodeDraft, context: TranslationContext) {
     this.#resolver = resolver;
@@ -92,6 +94,7 @@ export class NodeTranslator implements Outline, StructContext, ValueContext {
       node.annotations = this.compileAnnotations(declaration.annotations, declaration.kind as AnnotationTarget);
     }
     this.#isOutlined = true;
+    this.isBroken = ![this.node, ...this.auxiliaries.map((auxiliary) => auxiliary.node)].every(isLoadable);
   }
 
   /** The nodes made along with this one. */
@@ -101,6 +104,7 @@ export class NodeTranslator implements Outline, StructContext, ValueContext {
 
   /** Reads the values that were put off. */
   finish(): void {
+    if (this.isBroken) return;
     // reading one value may put off another
     for (let i = 0; i < this.#unfinished.length; i++) this.#unfinished[i]!();
     this.#unfinished.length = 0;
@@ -155,7 +159,7 @@ export class NodeTranslator implements Outline, StructContext, ValueContext {
     const enumerants = members
       .filter((member) => member.kind === "enumerant")
       .map((member, codeOrder) => ({ member, codeOrder }))
-      .sort((a, b) => Number(a.member.ordinal.value - b.member.ordinal.value));
+      .sort((a, b) => ordinalKey(a.member.ordinal) - ordinalKey(b.member.ordinal));
     const ordinals = new OrdinalChecker(this.errors);
     this.node.body = {
       which: "enum",
@@ -246,8 +250,8 @@ export class NodeTranslator implements Outline, StructContext, ValueContext {
     let outline = this.#context.outline(declaration.id);
     if (outline !== undefined && this.#isOutlined) outline = this.#context.finished(declaration.id);
     if (outline?.constant === undefined || outline.node.body.which !== "const") return undefined;
-    if (source.which === "relativeName") {
-      const scope = declaration.parent;
+    const scope = declaration.parent;
+    if (source.which === "relativeName" && (scope === undefined || this.#context.outline(scope.id) !== undefined)) {
       const qualifier = scope === undefined || scope.kind === "file" ? "" : this.nameOf(scope.id);
       const qualified = `${qualifier}.${source.name.text}`;
       this.errors.report(
@@ -259,6 +263,26 @@ export class NodeTranslator implements Outline, StructContext, ValueContext {
     const { constant } = outline;
     if (constant.which !== "list" && constant.which !== "struct") return constant;
     return { ...constant, type: bindType(constant.type, brand) };
+  }
+
+  resolveType(type: Type): boolean {
+    switch (type.which) {
+      case "list":
+        return this.resolveType(type.elementType);
+      case "struct":
+      case "enum":
+      case "interface":
+        return (
+          this.#context.outline(type.typeId) !== undefined &&
+          type.brand.scopes.every(
+            (scope) =>
+              scope.which === "inherit" ||
+              scope.bindings.every((binding) => binding.which === "unbound" || this.resolveType(binding.type)),
+          )
+        );
+      default:
+        return true;
+    }
   }
 
   readEmbed(path: LocatedText): Uint8Array | undefined {

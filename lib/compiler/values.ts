@@ -17,6 +17,11 @@ export interface ValueContext {
   readEmbed(path: LocatedText): Uint8Array | undefined;
   /** The root of an embedded message, as a struct of this type; undefined where the bytes are none. */
   readMessage(bytes: Uint8Array): StructImage | undefined;
+  /**
+   * Makes sure that the nodes that `type` names are known with their types. False where one of them is broken, which
+   * has been reported: then nothing can be said about values of the type.
+   */
+  resolveType(type: Type): boolean;
   /** A struct or group, laid out; undefined where errors in it have been reported. */
   structBody(id: bigint): StructBody | undefined;
   enumerants(id: bigint): readonly { readonly name: string }[] | undefined;
@@ -36,6 +41,7 @@ export class ValueReader {
 
   /** The value of `source` as a `type`; undefined where an error has been reported. */
   read(source: Expression, type: Type): LiteralValue | undefined {
+    if (!this.#context.resolveType(type)) return undefined;
     if (type.which === "anyPointer" && (type.kind === "parameter" || type.kind === "implicitMethodParameter")) {
       this.#errors.report(
         source,

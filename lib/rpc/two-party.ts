@@ -42,6 +42,7 @@ export class TwoPartyConnection {
     );
     transport.start({
       message: (segments) => this.#connection.receive(segments),
+      garbled: (error) => this.#connection.fail(error),
       closed: (error) => this.#lost(error),
     });
   }

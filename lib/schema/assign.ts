@@ -24,8 +24,9 @@ export const assign = (builder: StructBuilder, value: unknown): void => {
     else overwriteStruct(builder, value);
     return;
   }
-  const path = builder._schema.path;
-  if (!isFieldsObject(value)) throw wrongType(path, "an object with its fields, or a reader or builder of it", value);
+  if (!isFieldsObject(value)) {
+    throw wrongType(builder._schema.path, "an object with its fields, or a reader or builder of it", value);
+  }
   const fields = builder._fields;
   for (const name of Object.keys(value)) {
     const access = fields.get(name);

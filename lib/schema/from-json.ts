@@ -10,6 +10,8 @@ import {
 } from "./json-annotations.ts";
 import { typeName } from "./kind-of.ts";
 import type { FieldSchema, SchemaType, StructSchema } from "./schema.ts";
+import type { StructBuilder } from "./struct-base.ts";
+import type { StructClass } from "./struct-class.ts";
 
 export interface FromJsonOptions {
   /** How deep structs and lists may nest. Attack: text of a million brackets. Default: 64. */
@@ -26,6 +28,7 @@ export type PlainStruct = Record<string, unknown>;
  * Throws CAPNP_PARSE where the text is not JSON, CAPNP_TYPE where a value cannot be of its field's type, CAPNP_NESTING_LIMIT.
  */
 export const plainFromJson = (schema: StructSchema, text: string, options?: FromJsonOptions): PlainStruct => {
+  if (typeof text !== "string") throw wrongType("fromJSON", "a string", text);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -35,6 +38,10 @@ export const plainFromJson = (schema: StructSchema, text: string, options?: From
   const depth = options?.nestingLimit ?? defaultNestingLimit;
   return structFrom(schema, objectOf(value, schema.path), "", undefined, depth);
 };
+
+/** A new message with the struct that JSON describes as its root. See {@link plainFromJson}. */
+export const fromJSON = (type: StructClass, text: string, options?: FromJsonOptions): StructBuilder =>
+  type.newMessage(plainFromJson(type.schema, text, options));
 
 type JsonObject = Readonly<Record<string, unknown>>;
 

@@ -1,8 +1,10 @@
-import { CapnpError } from "../errors.ts";
 import { defaultNestingLimit, nestingLimitExceeded } from "../serialization/read-limiter.ts";
 import { decodeText } from "../serialization/blob.ts";
+import { wrongType } from "../serialization/scalar.ts";
 import { typeName } from "./kind-of.ts";
 import { noSuchField, type SchemaType, type StructSchema } from "./schema.ts";
+import type { StructBuilder } from "./struct-base.ts";
+import type { StructClass } from "./struct-class.ts";
 import { type Literal, TextReader } from "./text-reader.ts";
 
 export interface FromTextOptions {
@@ -21,11 +23,16 @@ export const plainFromText = (
   text: string,
   options?: FromTextOptions,
 ): Record<string, unknown> => {
+  if (typeof text !== "string") throw wrongType("fromText", "a string", text);
   const reader = new TextReader(text);
   const plain = structFrom(reader, schema, options?.nestingLimit ?? defaultNestingLimit);
   if (!reader.isAtEnd) throw reader.error(`expected nothing after ${schema.path}`);
   return plain;
 };
+
+/** A new message with the struct that Cap'n Proto text describes as its root. See {@link plainFromText}. */
+export const fromText = (type: StructClass, text: string, options?: FromTextOptions): StructBuilder =>
+  type.newMessage(plainFromText(type.schema, text, options));
 
 const structFrom = (reader: TextReader, schema: StructSchema, depth: number): Record<string, unknown> => {
   if (depth <= 0) throw nestingLimitExceeded();
@@ -139,10 +146,4 @@ const integerOf = (text: string): bigint | undefined => {
 const floatOf = (text: string): number => {
   const whole = integerOf(text);
   return whole === undefined ? Number(text) : Number(whole);
-};
-
-/** Thrown texts of a struct name it by its path; this one is for callers that pass something else than text. */
-export const checkText = (value: unknown, operation: string): string => {
-  if (typeof value === "string") return value;
-  throw new CapnpError("CAPNP_TYPE", `${operation} takes a string.`);
 };

@@ -19,7 +19,7 @@ import type { Struct, StructConstructor } from "../serialization/struct.ts";
 import { structSize } from "../serialization/total-size.ts";
 import { structKind, structPart } from "../serialization/wire-pointer.ts";
 import { assignStruct } from "./struct-class.ts";
-import type { StructBase, StructBuilder, StructReader } from "./struct-base.ts";
+import { StructBase, type StructBuilder, type StructReader } from "./struct-base.ts";
 
 /**
  * Structs as messages: to and from bytes, segments and streams. What is written is always a whole message with the struct as its
@@ -60,6 +60,7 @@ const messageOf = (struct: StructBase): MessageBuilder => {
  * does. Capabilities are no part of them.
  */
 export const toSegmentViews = (struct: StructBase): Uint8Array[] => {
+  if (!(struct instanceof StructBase)) throw wrongType("A message", "a struct as its root", struct);
   if (!struct._schema.isGroup && isRoot(struct)) {
     return struct._segment.arena.segments.map(({ bytes, end }) => bytes.subarray(0, end));
   }

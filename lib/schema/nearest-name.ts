@@ -3,7 +3,7 @@ export const nearestName = (wanted: string, names: Iterable<string>): string | u
   // Names may come from a peer: the comparison is quadratic in their length.
   if (wanted.length > 64) return undefined;
   let nearest: string | undefined;
-  let best = Math.max(1, Math.floor(wanted.length / 3)) + 1;
+  let best = Math.max(wanted.length < 4 ? 1 : 2, Math.floor(wanted.length / 3)) + 1;
   for (const name of names) {
     if (Math.abs(name.length - wanted.length) >= best) continue;
     const distance = editDistance(wanted.toLowerCase(), name.toLowerCase());

@@ -3,11 +3,17 @@ import { MessageBuilder } from "../serialization/message.ts";
 import type { PointerKind } from "../serialization/pointer-list.ts";
 import { List } from "../serialization/list.ts";
 import { assign } from "./assign.ts";
+import * as disown from "./disown.ts";
+import { fromJSON } from "./from-json.ts";
+import { fromText } from "./from-text.ts";
+import * as io from "./message-io.ts";
 import * as operations from "./operations.ts";
-import { toJSON, toObject } from "./plain-object.ts";
+import { toObject } from "./plain-object.ts";
 import { StructBase, type StructBuilder } from "./struct-base.ts";
 import type { StructClass } from "./struct-class.ts";
 import { structKind } from "./struct-kind.ts";
+import { toText } from "./text.ts";
+import { toJSON } from "./to-json.ts";
 import { typeOfArgument } from "./type-argument.ts";
 
 type Operation = (value: never, ...rest: never[]) => unknown;
@@ -45,6 +51,7 @@ export const installStructMethods = (): void => {
   installMethods(StructBase.prototype, { which, is, has, get, toObject, toJSON, asReader, copy, set, init, clear });
   installGetters(StructBase.prototype, { $which: which, totalSize });
   installMethods(List.prototype, { toObject, toJSON });
+  installMessageMethods();
   for (const { prototype } of [StructBase, List]) {
     Object.defineProperty(prototype, inspect, {
       value(this: unknown) {
@@ -52,6 +59,25 @@ export const installStructMethods = (): void => {
       },
     });
   }
+};
+
+/** Structs as messages, text and JSON, and what is taken out of them and put back. */
+const installMessageMethods = (): void => {
+  const { toBytes, toBytesPacked, toSegments, toSegmentViews, write, writePacked } = io;
+  installMethods(StructBase.prototype, { toBytes, toBytesPacked, toSegments, toSegmentViews, write, writePacked });
+  installMethods(StructBase.prototype, { toText, toString: (struct: StructBase) => toText(struct) });
+  installMethods(StructBase.prototype, { disown: disown.disown, adopt: disown.adopt });
+  installMethods(List.prototype, { disown: disown.disownElement, adopt: disown.adoptElement });
+  const { fromBytes, fromBytesPacked, fromSegments, read, readPacked } = io;
+  const { readMultiple, readMultiplePacked, readMultipleBytes, readMultipleBytesPacked } = io;
+  installMethods(structClassPrototype, { fromBytes, fromBytesPacked, fromSegments, read, readPacked });
+  installMethods(structClassPrototype, {
+    readMultiple,
+    readMultiplePacked,
+    readMultipleBytes,
+    readMultipleBytesPacked,
+  });
+  installMethods(structClassPrototype, { fromText, fromJSON });
 };
 
 /** What is above every struct class (`Person` itself). */

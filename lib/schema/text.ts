@@ -2,6 +2,7 @@ import type { Struct } from "../serialization/struct.ts";
 import { formatFloat32, formatFloat64 } from "./float-text.ts";
 import { type Fold, foldStruct, type Member } from "./fold.ts";
 import type { StructSchema } from "./schema.ts";
+import type { StructBase } from "./struct-base.ts";
 
 /** How Cap'n Proto text is laid out. */
 export interface TextOptions {
@@ -26,6 +27,10 @@ interface Item {
 /** Cap'n Proto text of a struct, as C++ prints it: what `capnp decode` gives and what `capnp encode` reads. */
 export const formatText = (struct: Struct, schema: StructSchema, options?: TextOptions): string =>
   layOut(foldStruct(struct, schema, textFold), options?.pretty === true ? 1 : 0, false);
+
+/** The same of a struct that knows its schema. */
+export const toText = (struct: StructBase, options?: TextOptions): string =>
+  formatText(struct, struct._schema, options);
 
 const textFold: Fold<Piece> = {
   void: () => "void",

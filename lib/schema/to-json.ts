@@ -1,3 +1,4 @@
+import { List } from "../serialization/list.ts";
 import type { Struct } from "../serialization/struct.ts";
 import { type Fold, foldStruct, type Member } from "./fold.ts";
 import {
@@ -8,6 +9,7 @@ import {
   jsonStructOf,
 } from "./json-annotations.ts";
 import type { StructSchema } from "./schema.ts";
+import { StructBase } from "./struct-base.ts";
 
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 
@@ -18,6 +20,17 @@ export type Json = null | boolean | number | string | Json[] | { [name: string]:
  */
 export const structToJson = (struct: Struct, schema: StructSchema): Json =>
   foldStruct(struct, schema, folds.array) as Json;
+
+/** What `JSON.stringify` asks structs and lists for. */
+export const toJSON = (value: unknown): unknown => {
+  if (value instanceof StructBase) return structToJson(value, value._schema);
+  if (value instanceof List) return (value as List<unknown>).map(toJSON);
+  if (typeof value === "bigint") return value.toString();
+  if (typeof value === "number" && !Number.isFinite(value)) return String(value);
+  if (value instanceof Uint8Array) return Array.from(value);
+  // A capability or an AnyPointer.
+  return typeof value === "object" ? null : value;
+};
 
 /** Undefined for what has no form in JSON. */
 type Maybe = Json | undefined;

@@ -1,5 +1,6 @@
 import { elementIndex, List, settableIndex } from "./list.ts";
 import type { ListClasses, Writable } from "./primitive-list.ts";
+import type { Segment } from "./segment.ts";
 import type { StructConstructor } from "./struct.ts";
 
 /**
@@ -21,27 +22,38 @@ export const structListClasses = <R, B>(
 };
 
 const structList = <T>(Element: StructConstructor<T>) => {
+  // It has what it needs from the list in fields of its own: all iterators of a class share one shape.
   class StructIterator implements IterableIterator<T> {
-    readonly _list: List<T>;
-    _index = 0;
+    readonly _segment: Segment;
+    readonly _end: number;
+    readonly _step: number;
+    readonly _dataBytes: number;
+    readonly _pointerCount: number;
+    readonly _depth: number;
+    _left: number;
 
     constructor(list: List<T>) {
-      this._list = list;
+      this._segment = list._segment;
+      this._end = list._start + list._length * list._step;
+      this._step = list._step;
+      this._dataBytes = list._dataBytes;
+      this._pointerCount = list._pointerCount;
+      this._depth = list._depth;
+      this._left = list._length;
     }
 
     next(): IteratorResult<T> {
-      const list = this._list;
-      const index = this._index;
-      if (index >= list._length) return { done: true, value: undefined };
-      this._index = index + 1;
+      const left = this._left;
+      if (left === 0) return { done: true, value: undefined };
+      this._left = left - 1;
       return {
         done: false,
         value: new Element(
-          list._segment,
-          list._start + index * list._step,
-          list._dataBytes,
-          list._pointerCount,
-          list._depth,
+          this._segment,
+          this._end - left * this._step,
+          this._dataBytes,
+          this._pointerCount,
+          this._depth,
         ),
       };
     }

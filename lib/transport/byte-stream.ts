@@ -231,7 +231,13 @@ export class ByteStreamTransport implements Transport {
     let delivered = 0;
     try {
       while (this.#reading && this.#outcome === undefined) {
-        const segments = this.#frames.next();
+        let segments: Uint8Array[] | undefined;
+        try {
+          segments = this.#frames.next();
+        } catch (error) {
+          this.#garbled(receiverError(error));
+          return;
+        }
         if (segments === undefined) break;
         delivered++;
         receiver.message(segments);
@@ -274,12 +280,15 @@ export class ByteStreamTransport implements Transport {
   }
 
   #finishInput(): void {
-    if (this.#outcome !== undefined) return;
+    if (this.#outcome !== undefined) {
+      this.#onFinish();
+      return;
+    }
     try {
       this.#frames.end();
     } catch (error) {
       const text = `${this.peer.address} broke off: ${error instanceof Error ? error.message : String(error)}`;
-      this.#shut(new CapnpError("CAPNP_TRUNCATED", text, { kind: "disconnected", cause: error }));
+      this.#garbled(new CapnpError("CAPNP_TRUNCATED", text, { kind: "disconnected", cause: error }));
       return;
     }
     this.#report(undefined);
@@ -288,6 +297,26 @@ export class ByteStreamTransport implements Transport {
   }
 
   // The end
+
+  /** Input is at its end, whether the peer knows it or not; the way out may still carry a last word. */
+  #garbled(error: CapnpError): void {
+    if (this.#state !== "open") {
+      this.#shut(error);
+      return;
+    }
+    this.#outcome = { error };
+    this.#partialFrame.dispose();
+    this.#firstMessage.dispose();
+    this.#contain(() => this.#receiver?.garbled?.(error));
+    // The way out may have been shut meanwhile, by the receiver or because it threw.
+    if (this.#receiver !== undefined) this.#tell();
+    if (this.#isOpen) this.#beginClose();
+    this.#onFinish();
+  }
+
+  get #isOpen(): boolean {
+    return this.#state === "open";
+  }
 
   #beginClose(): void {
     this.#state = "closing";

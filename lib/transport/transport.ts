@@ -42,6 +42,12 @@ export interface TransportReceiver {
   readEnd?(): void;
 
   /**
+   * What arrived is no message, or breaks off in the middle of one: nothing more will be read. The receiver may send a last
+   * message, an Abort. Then `closed` is called with the same error, and the transport closes as after `close`.
+   */
+  garbled?(error: CapnpError): void;
+
+  /**
    * The transport is gone: with an error, or without one after the peer's clean end of stream between two messages.
    * Called exactly once, nothing follows it.
    */

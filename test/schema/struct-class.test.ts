@@ -250,9 +250,9 @@ describe("a struct class", () => {
     node.structList = [node, node];
     expect(node.structList.map((one: Loose) => one.textField)).to.deep.equal(["3", "3"]);
     node.structList = [...node.structList, { textField: "4" }];
-    node.structList = node.structList;
+    node.set("structList", node.structList);
     node.structList[0] = node.structList[2];
-    node.structList[1] = node.structList[1];
+    node.structList.set(1, node.structList[1]);
     expect(node.structList.map((one: Loose) => one.textField)).to.deep.equal(["4", "3", "4"]);
     node.dataField = new Uint8Array([1, 2, 3]);
     node.dataField = node.dataField.subarray(1);

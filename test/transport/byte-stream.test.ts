@@ -247,6 +247,17 @@ describe("byte-stream transport", () => {
     expect(recorder.messages).to.have.lengthOf(1);
   });
 
+  it("ends a connection whose frame dribbles, a byte now and then", async () => {
+    const { transport, far } = overPair({ partialFrameTimeout: 30 });
+    const recorder = new Recorder(transport);
+    const frame = encodeFrame([words(64 * 1024)]);
+    let at = 0;
+    const dribble = setInterval(() => far.write(frame.subarray(at, ++at)), 2);
+    const error = await recorder.ended();
+    clearInterval(dribble);
+    expect(error?.message).to.contain("partialFrameTimeout");
+  });
+
   it("ends a connection that never sends a message, where that is asked for", async () => {
     const { transport, far } = overPair({ firstMessageTimeout: 20 });
     const recorder = new Recorder(transport);

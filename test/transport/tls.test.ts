@@ -217,7 +217,8 @@ describe("TLS transport", () => {
   });
 
   it("speaks nothing older than TLS 1.2", async () => {
-    const { server } = await serve();
+    // OpenSSL's own security level would refuse the old versions by itself.
+    const { server } = await serve({ ciphers: "DEFAULT@SECLEVEL=0" });
     const options = {
       port: server.port!,
       host: "localhost",

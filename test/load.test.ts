@@ -1,0 +1,94 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { expect } from "chai";
+import { CapnpError } from "../lib/errors.ts";
+import { CompileError, load, loadSync, SchemaParser } from "../lib/load.ts";
+import { expectError } from "./support/errors.ts";
+import type { Loose } from "./support/loose.ts";
+
+describe("loading a schema", () => {
+  const folder = mkdtempSync(join(tmpdir(), "capstan-"));
+  after(() => rmSync(folder, { recursive: true }));
+  const write = (name: string, text: string): string => {
+    const path = join(folder, name);
+    mkdirSync(join(path, ".."), { recursive: true });
+    writeFileSync(path, text);
+    return path;
+  };
+
+  const shapes = write(
+    "shapes.capnp",
+    '@0xb01e1b1e5b1b1b01;\nusing import "common/point.capnp".Point;\nstruct Line { from @0 :Point; to @1 :Point; }\n',
+  );
+  const point = write(
+    "common/point.capnp",
+    "@0xb01e1b1e5b1b1b02;\nstruct Point { x @0 :Int32; y @1 :Int32; }\nconst answer :UInt8 = 42;\n",
+  );
+  const absolute = write(
+    "absolute.capnp",
+    '@0xb01e1b1e5b1b1b03;\nusing P = import "/point.capnp";\nstruct Dot { at @0 :P.Point; }\n',
+  );
+
+  it("gives what the file declares, and the same for the same file", async () => {
+    const file = await load<Loose>(shapes);
+    expect(Object.keys(file)).to.deep.equal(["Line"]);
+    expect(Object.getPrototypeOf(file)).to.equal(null);
+    expect(await load(shapes)).to.equal(file);
+    expect(loadSync(shapes)).to.equal(file);
+    expect(await load(pathToFileURL(shapes))).to.equal(file);
+  });
+
+  it("gives imported types that are those of the imported file", async () => {
+    const { Line } = await load<Loose>(shapes);
+    const { Point, answer } = await load<Loose>(point);
+    expect(Line.newMessage({ from: { x: 1 } }).from).to.be.instanceOf(Point.Builder);
+    expect(answer).to.equal(42);
+  });
+
+  it("finds absolute imports along the import path", async () => {
+    const parser = new SchemaParser({ importPath: [join(folder, "common")] });
+    const { Dot } = await parser.load<Loose>(absolute);
+    expect(Dot.newMessage({ at: { x: 5 } }).at.x).to.equal(5);
+    const other = new SchemaParser();
+    expect(other.loadSync<Loose>(absolute, { importPath: [join(folder, "common")] }).Dot).to.not.equal(Dot);
+  });
+
+  it("reads a schema given as text", () => {
+    const { Thing } = new SchemaParser().parse<Loose>(
+      '@0xb01e1b1e5b1b1b04;\nusing import "common/point.capnp".Point;\nstruct Thing { at @0 :Point; }\n',
+      join(folder, "thing.capnp"),
+    );
+    expect(Thing.newMessage({ at: { y: 2 } }).at.y).to.equal(2);
+  });
+
+  it("collects every mistake with its place", async () => {
+    const wrong = write(
+      "wrong.capnp",
+      "@0xb01e1b1e5b1b1b05;\nstruct A { x @0 :Nothing; }\nstruct B { y @0 :Missing; }\n",
+    );
+    const parser = new SchemaParser();
+    expectError(
+      "CAPNP_COMPILE",
+      () => parser.loadSync(wrong),
+      `${wrong}:2:18-25: error: `,
+      `${wrong}:3:18-25: error: `,
+    );
+    try {
+      await parser.load(wrong);
+      expect.fail("a wrong schema was loaded");
+    } catch (error) {
+      expect(error).to.be.instanceOf(CompileError).and.instanceOf(CapnpError);
+      expect((error as CompileError).diagnostics).to.have.lengthOf(2);
+    }
+  });
+
+  it("says which file is missing", async () => {
+    expectError("CAPNP_SCHEMA_NOT_FOUND", () => loadSync(join(folder, "missing.capnp")), "missing.capnp");
+    const importing = write("importing.capnp", '@0xb01e1b1e5b1b1b06;\nusing import "missing.capnp".X;\n');
+    expectError("CAPNP_COMPILE", () => new SchemaParser().loadSync(importing), "missing.capnp");
+    const error = await load(join(folder, "missing.capnp")).catch((reason: unknown) => reason);
+    expect((error as CapnpError).code).to.equal("CAPNP_SCHEMA_NOT_FOUND");
+  });
+});
