@@ -1,5 +1,6 @@
-import { type Observable, Subject } from "rxjs";
+import type { Observable, Subject } from "rxjs";
 import { holdBootstrap } from "./bootstrap-source.ts";
+import { rxjs } from "./lazy-rxjs.ts";
 import { silent } from "./logger.ts";
 import { type ListenSocketOptions, listenSocket, type SocketServer } from "./transport/listen-socket.ts";
 import { TwoPartyServer, type VatOptions } from "./two-party-vat.ts";
@@ -17,19 +18,13 @@ export interface CloseOptions {
 export class RpcServer {
   readonly #socket: SocketServer;
   readonly #open: Set<TwoPartyServer>;
-  readonly #connections: Subject<TwoPartyServer>;
+  #connections: Subject<TwoPartyServer> | undefined;
   readonly #release: () => void;
 
   /** @internal Use `listen`. */
-  constructor(
-    socket: SocketServer,
-    open: Set<TwoPartyServer>,
-    connections: Subject<TwoPartyServer>,
-    release: () => void,
-  ) {
+  constructor(socket: SocketServer, open: Set<TwoPartyServer>, release: () => void) {
     this.#socket = socket;
     this.#open = open;
-    this.#connections = connections;
     this.#release = release;
   }
 
@@ -50,7 +45,13 @@ export class RpcServer {
 
   /** Each connection from now on, as it is accepted. */
   get connections$(): Observable<TwoPartyServer> {
+    this.#connections ??= new (rxjs().Subject)<TwoPartyServer>();
     return this.#connections.asObservable();
+  }
+
+  /** @internal */
+  static accepted(server: RpcServer, connection: TwoPartyServer): void {
+    server.#connections?.next(connection);
   }
 
   /** Stops listening, lets calls in progress finish for as long as `drain` says, and closes every connection. */
@@ -64,7 +65,7 @@ export class RpcServer {
       });
     }
     await Promise.all([...this.#open].map((connection) => connection.close()));
-    this.#connections.complete();
+    this.#connections?.complete();
     this.#release();
   }
 
@@ -84,7 +85,6 @@ const firstMessageTimeout = 10_000;
 export const listen = async (address: string, options: ListenOptions): Promise<RpcServer> => {
   const logger = options.logger ?? silent;
   const open = new Set<TwoPartyServer>();
-  const connections = new Subject<TwoPartyServer>();
   const socket = await listenSocket(
     address,
     {
@@ -98,8 +98,9 @@ export const listen = async (address: string, options: ListenOptions): Promise<R
       logger.debug({ peer: transport.peer.address }, "connection accepted");
       open.add(connection);
       void connection.closed.then(() => open.delete(connection));
-      connections.next(connection);
+      RpcServer.accepted(server, connection);
     },
   );
-  return new RpcServer(socket, open, connections, holdBootstrap(options.bootstrap));
+  const server = new RpcServer(socket, open, holdBootstrap(options.bootstrap));
+  return server;
 };

@@ -1,13 +1,14 @@
 import type { Duplex } from "node:stream";
-import { BehaviorSubject, type Observable } from "rxjs";
+import type { BehaviorSubject, Observable } from "rxjs";
 import { type BootstrapSource, bootstrapFor, holdBootstrap } from "./bootstrap-source.ts";
 import type { CapnpError } from "./errors.ts";
+import { rxjs } from "./lazy-rxjs.ts";
 import { type Logger, silent } from "./logger.ts";
 import type { ConnectionStats } from "./rpc/connection/connection.ts";
 import type { ConnectionLimits } from "./rpc/connection/connection-state.ts";
 import { TwoPartyConnection } from "./rpc/two-party.ts";
 import type { InterfaceClass } from "./schema/interface-class.ts";
-import { clientOf, InterfaceClient } from "./schema/interface-client.ts";
+import { clientOf, type InterfaceClient } from "./schema/interface-client.ts";
 import { type ByteStreamOptions, ByteStreamTransport } from "./transport/byte-stream.ts";
 import type { PeerInfo, Transport } from "./transport/transport.ts";
 
@@ -28,13 +29,13 @@ const isTransport = (stream: Duplex | Transport): stream is Transport => "setRea
 /** One end of a connection between two vats, over any Duplex or transport. Both ends are equal once it stands. */
 abstract class TwoPartyVat {
   readonly #connection: TwoPartyConnection;
-  readonly #state: BehaviorSubject<ConnectionStatus>;
+  #status: ConnectionStatus = "connected";
+  #states: BehaviorSubject<ConnectionStatus> | undefined;
   #closing = false;
 
   constructor(stream: Duplex | Transport, options: VatOptions = {}) {
     const transport = isTransport(stream) ? stream : new ByteStreamTransport(stream, options);
     const release = holdBootstrap(options.bootstrap);
-    this.#state = new BehaviorSubject<ConnectionStatus>("connected");
     this.#connection = new TwoPartyConnection(transport, {
       bootstrap: bootstrapFor(options.bootstrap),
       logger: options.logger ?? silent,
@@ -42,8 +43,9 @@ abstract class TwoPartyVat {
     });
     void this.#connection.over.then(() => {
       release();
-      this.#state.next(this.#closing ? "closed" : "disconnected");
-      this.#state.complete();
+      this.#status = this.#closing ? "closed" : "disconnected";
+      this.#states?.next(this.#status);
+      this.#states?.complete();
     });
   }
 
@@ -54,7 +56,12 @@ abstract class TwoPartyVat {
 
   /** The state of the connection, now and whenever it changes; completes when the connection is over. */
   get state$(): Observable<ConnectionStatus> {
-    return this.#state.asObservable();
+    if (this.#states === undefined) {
+      const { BehaviorSubject, of } = rxjs();
+      if (this.#status !== "connected") return of(this.#status);
+      this.#states = new BehaviorSubject<ConnectionStatus>(this.#status);
+    }
+    return this.#states.asObservable();
   }
 
   /** Resolves with the reason when the connection is over, whoever ended it. It never rejects. */

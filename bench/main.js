@@ -1,0 +1,38 @@
+#!/usr/bin/env node
+// `npm run bench [-- --json FILE] [-- WORK ...]`: measures every work, or those named, each beside its peers in one run.
+// Figures of one run compare; those of different runs or machines do not.
+import { writeFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { schemaWorks } from "./schema.js";
+
+/**
+ * @typedef {{ work: string, unit: string, capstan: number, peers: Record<string, number>, target?: string }} Result
+ * `ms`, `ns` and `bytes` are better when lower, `calls/s` and `MB/s` when higher.
+ */
+
+const { values, positionals } = parseArgs({ options: { json: { type: "string" } }, allowPositionals: true });
+
+/** @type {Record<string, () => Promise<Result>>} */
+const works = { ...schemaWorks };
+const chosen = positionals.length > 0 ? positionals : Object.keys(works);
+const unknown = chosen.filter((name) => works[name] === undefined);
+if (unknown.length > 0) {
+  console.error(`no such work: ${unknown.join(", ")}; there are ${Object.keys(works).join(", ")}`);
+  process.exit(2);
+}
+
+/** @type {Result[]} */
+const results = [];
+for (const name of chosen) {
+  const result = await works[name]();
+  results.push(result);
+  const peers = Object.entries(result.peers).map(([peer, figure]) => `${peer} ${round(figure)}`);
+  const target = result.target === undefined ? "" : `  (target: ${result.target})`;
+  console.log(`${result.work}: capstan ${round(result.capstan)} ${result.unit}${target}`);
+  if (peers.length > 0) console.log(`  beside: ${peers.join(", ")}`);
+}
+if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify({ results }, null, 2)}\n`);
+
+function round(figure) {
+  return figure >= 100 ? Math.round(figure) : Number(figure.toPrecision(3));
+}
