@@ -1,7 +1,7 @@
 /** Prints the steps of an example, with colours on a terminal, and fails on a wrong result. */
 export class Report {
   readonly #roundTrips: () => number;
-  readonly #colours = process.stdout.isTTY === true && process.env["NO_COLOR"] === undefined;
+  readonly #colours = process.stdout.isTTY === true && process.env.NO_COLOR === undefined;
   #before = 0;
 
   /** @param roundTrips How many round trips the connection has taken so far. */

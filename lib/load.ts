@@ -2,11 +2,15 @@ import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { CompileError } from "./compile-error.ts";
 import { compile } from "./compiler/compiler.ts";
-import { type Diagnostic, formatDiagnostic } from "./compiler/diagnostics.ts";
 import { CapnpError } from "./errors.ts";
 import { SchemaLoader } from "./schema/loader.ts";
-import type { CompiledSchema } from "./schema/node.ts";
+import type { CompiledSchema, Node } from "./schema/node.ts";
+import { forgetSharedLoader, sharedLoader } from "./schema/shared-loader.ts";
+import { schemaTexts } from "./std/schema-texts.ts";
+
+export { CompileError } from "./compile-error.ts";
 
 /**
  * What a schema file declares, by name: struct and interface classes, enums, values of constants, ids of annotations. The
@@ -20,24 +24,19 @@ export interface LoadOptions {
   readonly importPath?: readonly string[];
 }
 
-/** A schema that does not compile: CAPNP_COMPILE with every mistake, each on a line of the message. */
-export class CompileError extends CapnpError {
-  /** All mistakes, in the order in which they were found. */
-  readonly diagnostics: readonly Diagnostic[];
-
-  constructor(diagnostics: readonly Diagnostic[]) {
-    super("CAPNP_COMPILE", diagnostics.map(formatDiagnostic).join("\n"));
-    this.diagnostics = diagnostics;
-  }
+export interface ParserOptions extends LoadOptions {
+  /** What the parser loads into. Default: a universe of its own. */
+  readonly loader?: SchemaLoader;
 }
 
-/** The folder of the import path that stands for the schemas that come with this library. */
+/** The folder at the end of the import path that stands for the schemas that come with this library. */
 const standardFolder = "capstan:";
 
 type Source = Uint8Array | string | undefined;
 type Sources = (path: string) => Source;
 
-const standardSource: Sources = () => undefined;
+/** A schema that comes with this library, by the path that it is imported under. */
+const standardSource: Sources = (path) => (Object.hasOwn(schemaTexts, path) ? schemaTexts[path] : undefined);
 
 const isMissing = (error: unknown): boolean => {
   const { code } = error as { readonly code?: unknown };
@@ -70,16 +69,18 @@ const pathOf = (file: string | URL): string =>
 /** Compiles schema files into a universe of its own: types that two parsers made from one file are different types. */
 export class SchemaParser {
   /** Everything that was loaded, by id. */
-  readonly loader = new SchemaLoader();
+  readonly loader: SchemaLoader;
   readonly #importPath: readonly string[];
   readonly #files = new Map<string, LoadedFile>();
 
-  constructor(options: LoadOptions = {}) {
+  constructor(options: ParserOptions = {}) {
+    this.loader = options.loader ?? new SchemaLoader();
     this.#importPath = options.importPath ?? [];
   }
 
   /**
-   * Compiles a file and what it imports. The same file gives the same object.
+   * Compiles a file and what it imports. The same file gives the same object. The schemas that come with this library
+   * load under the paths that they are imported under: `/capnp/schema.capnp`.
    *
    * @throws CAPNP_COMPILE where the schema has mistakes, CAPNP_SCHEMA_NOT_FOUND where there is no such file.
    */
@@ -118,10 +119,11 @@ export class SchemaParser {
   }
 
   #load(path: string, read: Sources, options: LoadOptions): LoadedFile {
-    if (read(path) === undefined) {
+    const isStandard = read(path) === undefined && standardSource(path) !== undefined;
+    if (!isStandard && read(path) === undefined) {
       throw new CapnpError("CAPNP_SCHEMA_NOT_FOUND", `There is no schema file ${path} (in ${resolve(".")}).`);
     }
-    const file = this.#declare(this.#compile(path, read, options));
+    const file = this.#declare(this.#compile(isStandard ? standardFolder + path : path, read, options));
     this.#files.set(resolve(path), file);
     return file;
   }
@@ -135,13 +137,29 @@ export class SchemaParser {
     return schema;
   }
 
-  #declare({ nodes, requestedFiles }: CompiledSchema): LoadedFile {
-    this.loader.loadAll(nodes);
-    const [file] = requestedFiles;
+  #declare(schema: CompiledSchema): LoadedFile {
+    for (const node of schema.nodes) {
+      const known = this.loader.tryGet(node.id)?.node;
+      if (known !== undefined && content(known) !== content(node)) {
+        throw new CapnpError(
+          "CAPNP_SCHEMA",
+          `${node.displayName} has the id 0x${node.id.toString(16)} of ${known.displayName}, which was loaded before and differs. Give it another id, or use a parser of its own.`,
+        );
+      }
+    }
+    this.loader.loadAll(schema);
+    const [file] = schema.requestedFiles;
     if (file === undefined) throw new CapnpError("CAPNP_SCHEMA", "The compiler returned no file.");
     return this.loader.declare(this.loader.get(file.id)) as LoadedFile;
   }
 }
+
+/** What a node says, whatever path its file was found under. */
+const content = ({ displayName: _, displayNamePrefixLength: __, ...node }: Node): string =>
+  JSON.stringify(node, (_key, value: unknown) => {
+    if (typeof value === "bigint") return `${value}n`;
+    return value instanceof Uint8Array ? [...value] : value;
+  });
 
 const readAsync = async (path: string): Promise<Source> => {
   try {
@@ -152,7 +170,7 @@ const readAsync = async (path: string): Promise<Source> => {
   }
 };
 
-let shared = new SchemaParser();
+let shared = new SchemaParser({ loader: sharedLoader() });
 
 /**
  * Compiles a schema file, with the parser that all calls share: types of one file are the same wherever it is loaded or
@@ -167,5 +185,6 @@ export const loadSync = <T = LoadedFile>(file: string | URL, options?: LoadOptio
 
 /** Lets go of everything that `load` and `loadSync` have loaded. What was loaded stays usable. */
 export const forgetLoadedSchemas = (): void => {
-  shared = new SchemaParser();
+  forgetSharedLoader();
+  shared = new SchemaParser({ loader: sharedLoader() });
 };

@@ -7,8 +7,8 @@ import { type Logger, silent } from "./logger.ts";
 import type { ConnectionStats } from "./rpc/connection/connection.ts";
 import type { ConnectionLimits } from "./rpc/connection/connection-state.ts";
 import { TwoPartyConnection } from "./rpc/two-party.ts";
-import type { InterfaceClass } from "./schema/interface-class.ts";
-import { clientOf, type InterfaceClient } from "./schema/interface-client.ts";
+import type { Client } from "./rpc/capability/client.ts";
+import { clientOf, type InterfaceClient, type InterfaceType } from "./schema/interface-client.ts";
 import { type ByteStreamOptions, ByteStreamTransport } from "./transport/byte-stream.ts";
 import type { PeerInfo, Transport } from "./transport/transport.ts";
 
@@ -76,8 +76,8 @@ abstract class TwoPartyVat {
 
   /** The capability that the peer exposes, as the given interface. Calls on it may be made at once. */
   bootstrap(): InterfaceClient;
-  bootstrap<C extends InterfaceClient>(type: InterfaceClass<C>): C;
-  bootstrap(type?: InterfaceClass): InterfaceClient {
+  bootstrap<C extends Client>(type: InterfaceType<C>): C;
+  bootstrap(type?: InterfaceType<Client>): Client {
     return clientOf(type, this.#connection.bootstrap());
   }
 

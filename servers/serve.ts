@@ -8,7 +8,7 @@ import { ensureCertificates } from "../certs/make.ts";
  */
 export const serve = async (address: string, bootstrap: () => capnp.Server): Promise<void> => {
   // Standard output is for the one line that says where the server listens; the log goes to standard error.
-  const logger = pino({ level: process.env["LOG_LEVEL"] ?? "warn" }, pino.destination(2));
+  const logger = pino({ level: process.env.LOG_LEVEL ?? "warn" }, pino.destination(2));
   const tls = address.startsWith("tls://") ? await serverTls() : undefined;
   const server = await capnp.listen(address, { bootstrap, logger, ...(tls === undefined ? {} : { tls }) });
   console.log(`listening on ${server.address}`);

@@ -50,6 +50,7 @@ const layers: readonly Layer[] = [
     types: ["lib/logger.ts"],
     packages: ["node:*", "ws", "rxjs"],
   },
+  { path: "lib/unplugin.ts", imports: ["lib/"], packages: ["unplugin"] },
   { path: "lib/", imports: ["lib/"], packages: ["node:*", "ws", "rxjs", "pino"] },
 ];
 
@@ -136,7 +137,8 @@ describe("the architecture", () => {
   });
 
   it("no file of the library is longer than 600 lines", () => {
-    const long = library.map(([path]) => `${path}: ${lineCount(readSource(path))}`);
+    const written = library.filter(([path]) => !path.endsWith(".capnp.ts"));
+    const long = written.map(([path]) => `${path}: ${lineCount(readSource(path))}`);
     expect(long.filter((line) => Number(line.split(": ")[1]) > 600)).to.deep.equal([]);
   });
 

@@ -1,75 +1,98 @@
-import { expect } from "chai";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Processes } from "./support/processes.ts";
+import { expect } from "chai";
+import { Report } from "../clients/report.ts";
+import { calculate } from "../clients/calculator/client.ts";
+import * as capnp from "../lib/index.ts";
+import * as addressbook from "../servers/addressbook/addressbook.capnp.ts";
+import * as calculator from "../servers/calculator/calculator.capnp.ts";
+import { CalculatorImpl } from "../servers/calculator/server.ts";
 import { repositoryRoot } from "./support/repository.ts";
 
-const script = (name: string): string => join(repositoryRoot, "dist", name);
-const results = [123, 101, 27, 29, 1234, 4244, 512];
+type AddressBook = typeof addressbook;
+type Calculator = typeof calculator;
 
-/** The results that a calculator client has printed, in order. */
-const printed = (stdout: string): number[] => [...stdout.matchAll(/ = (\d+)/g)].map((found) => Number(found[1]));
+const schema = (name: string): string => join(repositoryRoot, "servers", name, `${name}.capnp`);
 
-describe("the examples", () => {
-  const processes = new Processes();
-  let folder: string;
+interface Ways {
+  readonly addressbook: () => Promise<AddressBook>;
+  readonly calculator: () => Promise<Calculator>;
+}
 
-  before(async () => {
-    folder = await mkdtemp(join(tmpdir(), "capstan-"));
-  });
+const ways: Readonly<Record<string, Ways>> = {
+  "generated TypeScript": {
+    addressbook: async () => addressbook,
+    calculator: async () => calculator,
+  },
+  "run-time loading": {
+    addressbook: () => capnp.load<AddressBook>(schema("addressbook")),
+    calculator: () => capnp.load<Calculator>(schema("calculator")),
+  },
+  "run-time loading into a universe of its own": {
+    addressbook: () => new capnp.SchemaParser().load<AddressBook>(schema("addressbook")),
+    calculator: () => new capnp.SchemaParser().load<Calculator>(schema("calculator")),
+  },
+};
 
-  after(async () => {
-    await processes.stop();
-    await rm(folder, { recursive: true });
-  });
-
-  it("are all in the demo, which makes no code from strings", async () => {
-    const flags = ["--disallow-code-generation-from-strings"];
-    const { status, stdout, stderr } = await processes.run(process.execPath, [...flags, script("clients/demo.js")]);
-    expect(stderr).to.equal("");
-    expect(printed(stdout)).to.deep.equal(results);
-    expect(stdout)
-      .to.match(/TLS/)
-      .and.to.match(/5 round trips/);
-    expect(status).to.equal(0);
-  });
-
-  for (const { name, address } of [
-    { name: "a Unix socket", address: () => `unix:${join(folder, "socket")}` },
-    { name: "every interface", address: () => "*:0" },
-    { name: "TLS", address: () => "tls://localhost:0" },
-  ]) {
-    it(`calculate over ${name}, and the server prints one line`, async () => {
-      const server = processes.start(process.execPath, [script("servers/main.js"), "calculator", address()]);
-      await server.line(/^listening on /);
-      const listening = server.stdout.trim();
-      const at = listening.replace(/^listening on (\*:)?/, (_, any) => (any === undefined ? "" : "127.0.0.1:"));
-      const { status, stdout } = await processes.run(process.execPath, [script("clients/main.js"), "calculator", at]);
-      expect(printed(stdout)).to.deep.equal(results);
-      expect(status).to.equal(0);
-      expect(server.stdout.trim().split("\n")).to.deep.equal([listening]);
-      await server.stop();
+for (const [name, way] of Object.entries(ways)) {
+  describe(`the examples with ${name}`, () => {
+    it("write an address book and read it", async () => {
+      const { AddressBook, Person, qux } = await way.addressbook();
+      expect(qux).to.equal(123);
+      const book = AddressBook.newMessage();
+      const [alice, bob] = book.init("people", 2).toArray();
+      expect(alice).to.be.instanceOf(Person);
+      Object.assign(alice as object, { id: 123, name: "Alice", employment: { school: "MIT" } });
+      bob?.init("phones", 1)[0].toObject();
+      const read = AddressBook.fromBytes(book.toBytes());
+      const [first] = read.people;
+      expect([first?.id, first?.name]).to.deep.equal([123, "Alice"]);
+      expect(first?.employment.is("school") && first.employment.school).to.equal("MIT");
+      expect(Person.PhoneNumber.Type.mobile).to.equal("mobile");
     });
-  }
 
-  it("fail with one line and status 1 where there is no server", async () => {
-    const nowhere = `unix:${join(folder, "nobody")}`;
-    const { status, stderr } = await processes.run(process.execPath, [
-      script("clients/main.js"),
-      "calculator",
-      nowhere,
-    ]);
-    expect(status).to.equal(1);
-    expect(stderr.trim().split("\n")).to.have.length(1);
-    expect(stderr).to.include("nobody");
+    it("calculate", async () => {
+      const { Calculator } = await way.calculator();
+      const server = await capnp.listen("127.0.0.1:0", { bootstrap: new CalculatorImpl() });
+      const client = await capnp.connect(server.address);
+      try {
+        using first = client.bootstrap(Calculator);
+        const { value } = await first.evaluate({ expression: { literal: 123 } }).value.read();
+        expect(value).to.equal(123);
+        class Twice extends Calculator.Function.Server {
+          override call({ params }: calculator.Calculator.Function.CallParams.Reader) {
+            return { value: 2 * (params.at(0) ?? 0) };
+          }
+        }
+        const call = { function: new Twice(), params: [{ literal: 21 }] };
+        expect((await first.evaluate({ expression: { call } }).value.read()).value).to.equal(42);
+      } finally {
+        await client.close();
+        await server.close();
+      }
+    });
   });
+}
 
-  it("say how they are used where they are called wrongly", async () => {
-    for (const name of ["servers/main.js", "clients/main.js"]) {
-      const { status, stderr } = await processes.run(process.execPath, [script(name)]);
-      expect(status).to.equal(1);
-      expect(stderr).to.match(/usage: npm run (server|client)/);
+describe("the calculator example", () => {
+  it("gets all of its results from a server of the same process", async () => {
+    const client = new calculator.Calculator.Client(new CalculatorImpl());
+    const { log } = console;
+    try {
+      console.log = () => undefined;
+      await calculate(client, new Report(() => 0));
+    } finally {
+      console.log = log;
+      client.release();
     }
+  });
+});
+
+describe("a type that is loaded and generated", () => {
+  it("is one type", async () => {
+    const loaded = await capnp.load<AddressBook>(schema("addressbook"));
+    expect(loaded.Person.schema.id).to.equal(addressbook.Person.schema.id);
+    const book = loaded.AddressBook.newMessage({ people: [addressbook.Person.newMessage({ name: "Alice" })] });
+    expect(book.people.at(0)).to.be.instanceOf(addressbook.Person);
+    expect(book.people.at(0)?.name).to.equal("Alice");
   });
 });

@@ -2,7 +2,7 @@ import * as capnp from "capstan";
 import { expect } from "chai";
 import { createConnection } from "node:net";
 import { once } from "node:events";
-import { Calculator, type CalculatorClient, type ValueClient } from "../servers/calculator/calculator.ts";
+import { Calculator } from "../servers/calculator/calculator.capnp.ts";
 import { CalculatorImpl } from "../servers/calculator/server.ts";
 import { FrameReader } from "../lib/serialization/framing.ts";
 import { MessageReader } from "../lib/serialization/message.ts";
@@ -73,7 +73,7 @@ const garbage: readonly { name: string; bytes: Uint8Array; end?: boolean; abort?
 describe("a server", () => {
   let server: capnp.RpcServer;
   let client: capnp.TwoPartyClient;
-  let calculator: CalculatorClient;
+  let calculator: Calculator.Client;
   const warnings: string[] = [];
 
   const add = async (a: number, b: number): Promise<number> => {
@@ -137,13 +137,13 @@ describe("a server", () => {
 
   it("that goes away makes every pending call reject as disconnected at once, and every later one", async () => {
     class Never extends Calculator.Value.Server {
-      read() {
+      override read(): Promise<never> {
         return new Promise(() => undefined);
       }
     }
     const other = await capnp.listen("127.0.0.1:0", { bootstrap: () => new Never() });
     const lost = await capnp.connect(other.address);
-    const value = lost.bootstrap(Calculator.Value) as ValueClient;
+    const value = lost.bootstrap(Calculator.Value) as Calculator.Value.Client;
     const states: string[] = [];
     lost.state$.subscribe((state) => states.push(state));
     const kindOf = (promise: PromiseLike<unknown>): PromiseLike<unknown> =>

@@ -55,12 +55,30 @@ describe("loading a schema", () => {
     expect(other.loadSync<Loose>(absolute, { importPath: [join(folder, "common")] }).Dot).to.not.equal(Dot);
   });
 
+  it("has the standard schemas without any file", async () => {
+    const parser = new SchemaParser();
+    const { Thing } = parser.parse<Loose>(
+      '@0xb01e1b1e5b1b1b07;\nusing Json = import "/capnp/compat/json.capnp";\nstruct Thing { value @0 :Json.Value; }\n',
+    );
+    const json = await parser.load<Loose>("/capnp/compat/json.capnp");
+    expect(Thing.newMessage({ value: { number: 5 } }).value).to.be.instanceOf(json.Value.Builder);
+    expect((await load<Loose>("/capnp/schema.capnp")).Node.newMessage({ struct: {} }).which()).to.equal("struct");
+  });
+
   it("reads a schema given as text", () => {
     const { Thing } = new SchemaParser().parse<Loose>(
       '@0xb01e1b1e5b1b1b04;\nusing import "common/point.capnp".Point;\nstruct Thing { at @0 :Point; }\n',
       join(folder, "thing.capnp"),
     );
     expect(Thing.newMessage({ at: { y: 2 } }).at.y).to.equal(2);
+  });
+
+  it("refuses another schema under an id that is taken", () => {
+    const parser = new SchemaParser();
+    const schema = (field: string) => `@0xb01e1b1e5b1b1b08;\nstruct Thing @0xb01e1b1e5b1b1b09 { ${field} @0 :Text; }\n`;
+    const { Thing } = parser.parse<Loose>(schema("a"));
+    expect(parser.parse<Loose>(schema("a"), "elsewhere.capnp").Thing).to.equal(Thing);
+    expectError("CAPNP_SCHEMA", () => parser.parse(schema("b"), "other.capnp"), "0xb01e1b1e5b1b1b09", "other.capnp");
   });
 
   it("collects every mistake with its place", async () => {

@@ -3,7 +3,7 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { finished } from "node:stream/promises";
-import { AddressBook, type AddressBookReader, type Employment } from "./addressbook.ts";
+import { AddressBook, type Person } from "../../servers/addressbook/addressbook.capnp.ts";
 
 /** Writes an address book to a file, which is made in a folder for temporary files unless it is given; reads and prints it. */
 export const runAddressBook = async (file?: string): Promise<void> => {
@@ -44,7 +44,7 @@ const writeAddressBook = async (path: string): Promise<void> => {
   await finished(stream.end());
 };
 
-const printAddressBook = (book: AddressBookReader): void => {
+const printAddressBook = (book: AddressBook.Reader): void => {
   for (const person of book.people) {
     console.log(`${person.name} : ${person.email}`);
     for (const phone of person.phones) console.log(`${phone.type} : ${phone.number}`);
@@ -52,7 +52,7 @@ const printAddressBook = (book: AddressBookReader): void => {
   }
 };
 
-const describe = (employment: Employment): string => {
+const describe = (employment: Person.Employment.Reader): string => {
   switch (employment.$which) {
     case "unemployed":
       return "unemployed";

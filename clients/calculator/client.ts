@@ -1,30 +1,27 @@
-import type * as capnp from "capstan";
-import {
-  Calculator,
-  type CalculatorClient,
-  type ExpressionInit,
-  type FunctionClient,
-  type ValueClient,
-} from "../../servers/calculator/calculator.ts";
+import { Calculator } from "../../servers/calculator/calculator.capnp.ts";
 import type { Report } from "../report.ts";
 
-const literal = (value: number): ExpressionInit => ({ literal: value });
-const parameter = (index: number): ExpressionInit => ({ parameter: index });
-const previous = (value: ValueClient): ExpressionInit => ({ previousResult: value });
-const call = (callee: FunctionClient | capnp.Server, ...params: ExpressionInit[]): ExpressionInit => ({
-  call: { function: callee, params },
-});
+type Expression = Calculator.Expression.Init;
+type Callee = Calculator.Function.Client | Calculator.Function.Server;
+
+const literal = (value: number): Expression => ({ literal: value });
+const parameter = (index: number): Expression => ({ parameter: index });
+const previous = (value: Calculator.Value.Client): Expression => ({ previousResult: value });
+const call = (callee: Callee, ...params: Expression[]): Expression => ({ call: { function: callee, params } });
 
 /** A function that lives here: the server calls it back. */
 class PowerFunction extends Calculator.Function.Server {
-  call({ params }: { params: ArrayLike<number> }) {
-    if (params.length !== 2) throw new Error(`pow takes 2 parameters; ${params.length} were given`);
-    return { value: (params[0] as number) ** (params[1] as number) };
+  override call({ params }: Calculator.Function.CallParams.Reader) {
+    const [base, exponent] = params;
+    if (base === undefined || exponent === undefined || params.length !== 2) {
+      throw new Error(`pow takes 2 parameters; ${params.length} were given`);
+    }
+    return { value: base ** exponent };
   }
 }
 
 /** Does everything that a calculator can do, and checks each result. */
-export const calculate = async (calculator: CalculatorClient, report: Report): Promise<void> => {
+export const calculate = async (calculator: Calculator.Client, report: Report): Promise<void> => {
   report.heading("A literal");
   {
     // Three calls leave together: asking for the calculator, evaluating, and reading the value of a result that does not

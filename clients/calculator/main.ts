@@ -1,6 +1,6 @@
 import * as capnp from "capstan";
 import { ensureCertificates } from "../../certs/make.ts";
-import { Calculator } from "../../servers/calculator/calculator.ts";
+import { Calculator } from "../../servers/calculator/calculator.capnp.ts";
 import { Report } from "../report.ts";
 import { calculate } from "./client.ts";
 

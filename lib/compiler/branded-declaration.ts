@@ -1,4 +1,4 @@
-import type { Type } from "../schema/node.ts";
+import type { Brand, Type } from "../schema/node.ts";
 import type { Expression } from "./ast.ts";
 import type { BrandScope } from "./brands.ts";
 import { unknownExpression } from "./expression-parser.ts";
@@ -10,6 +10,8 @@ export type BrandedDeclaration =
       readonly which: "declaration";
       readonly declaration: Resolver;
       readonly brand: BrandScope;
+      /** The brand of the alias that led here. */
+      readonly aliasBrand?: Brand | undefined;
       /** What to point at in errors. */
       readonly source: Expression;
     }

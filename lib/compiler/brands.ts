@@ -16,6 +16,12 @@ const emptyBrand: Brand = { scopes: [] };
 const genericArguments = new Set<string>(["List", "Text", "Data", "AnyPointer", "struct", "interface"]);
 
 /**
+ * Of how many parts a type may consist. Aliases of generic types may double a type at each step, so that thirty lines would
+ * spell a type of a thousand million parts.
+ */
+const maxTypeSize = 4096;
+
+/**
  * The bindings of type parameters in force at one scope and those around it. Reading `Foo(Text).Bar` starts from the
  * bindings of the place where it is written, pushes a level for Foo, binds it to `(Text)`, and pushes one for Bar.
  */
@@ -27,6 +33,8 @@ export class BrandScope {
   /** The parameters are those of the scope that the code itself stands in: they stay variables. */
   readonly #inherited: boolean;
   readonly #bindings: readonly BrandedDeclaration[];
+  /** How many parts the type consists of that these bindings are those of. */
+  readonly #size: number;
 
   private constructor(
     errors: ErrorReporter,
@@ -42,6 +50,9 @@ export class BrandScope {
     this.#parameterCount = parameterCount;
     this.#inherited = inherited;
     this.#bindings = bindings;
+    let size = 1 + (parent === undefined ? 0 : parent.#size);
+    for (const binding of bindings) size += binding.which === "declaration" ? binding.brand.#size : 1;
+    this.#size = size;
   }
 
   /** The bindings inside `scope` itself: none yet, all inherited. */
@@ -185,6 +196,13 @@ export class BrandScope {
 
   /** What `source` names, read in the scope `resolver`; undefined where an error has been reported. */
   evaluate(source: Expression, resolver: Resolver, implicit: ImplicitParameters): BrandedDeclaration | undefined {
+    const branded = this.#evaluate(source, resolver, implicit);
+    if (branded?.which !== "declaration" || branded.brand.#size <= maxTypeSize) return branded;
+    this.#errors.report(source, `This type consists of more than ${maxTypeSize} parts.`);
+    return undefined;
+  }
+
+  #evaluate(source: Expression, resolver: Resolver, implicit: ImplicitParameters): BrandedDeclaration | undefined {
     switch (source.which) {
       case "unknown":
         return undefined;
@@ -264,6 +282,7 @@ export class BrandScope {
     return {
       which: "declaration",
       declaration,
+      aliasBrand: brand,
       brand:
         brand === undefined
           ? scope.push(declaration.id, declaration.parameterCount)

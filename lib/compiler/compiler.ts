@@ -5,9 +5,10 @@ import { type Diagnostic, DiagnosticList } from "./diagnostics.ts";
 import { findImports } from "./imports.ts";
 import { ModuleTable, type SourceHost } from "./modules.ts";
 import { NodeWalk } from "./node-walk.ts";
-import { displayNameOf, normalizePath } from "./source-path.ts";
+import { displayNameOf } from "./source-path.ts";
 import type { NodeTranslator } from "./translator.ts";
 import { idFlag } from "./type-id.ts";
+import { ValueBudget } from "./value-budget.ts";
 
 export interface CompilerOptions extends SourceHost {}
 
@@ -33,7 +34,7 @@ export function compile(files: readonly CompilerInput[], options: CompilerOption
   const walk = new NodeWalk(nodes);
   const requestedFiles: RequestedFile[] = [];
   for (const file of files) {
-    const path = normalizePath(typeof file === "string" ? file : file.path);
+    const path = typeof file === "string" ? file : file.path;
     const displayName = typeof file === "string" ? displayNameOf(path) : file.displayName;
     const module = modules.load(path, displayName);
     if (module === undefined) {
@@ -54,6 +55,7 @@ export function compile(files: readonly CompilerInput[], options: CompilerOption
 
 class Nodes implements NodeTable {
   readonly depth = new DepthGuard();
+  readonly budget = new ValueBudget();
   readonly #byId = new Map<bigint, DeclarationNode>();
   readonly #groups = new Map<bigint, StructBody>();
   /** Stands in for ids that are taken, so that the rest of the compilation can go on. */

@@ -1,5 +1,5 @@
 import type { Node, StructBody } from "../schema/node.ts";
-import type { Declaration, DeclarationOf, Expression, LocatedText } from "./ast.ts";
+import type { Declaration, Expression, LocatedText } from "./ast.ts";
 import { BrandScope } from "./brands.ts";
 import { builtin, resolveBuiltin } from "./builtins.ts";
 import type { DepthGuard } from "./depth-guard.ts";
@@ -7,11 +7,13 @@ import type { ErrorReporter } from "./diagnostics.ts";
 import type { NodeDraft } from "./draft.ts";
 import { type BuiltinName, type NodeKind, noImplicitParameters, type Resolution, type Resolver } from "./resolver.ts";
 import { childId } from "./type-id.ts";
-import { NodeTranslator, type Outline, type TranslationContext } from "./translator.ts";
+import type { ValueBudget } from "./value-budget.ts";
+import { type NodeDeclaration, NodeTranslator, type Outline, type TranslationContext } from "./translator.ts";
 
 /** All nodes of one compilation. */
 export interface NodeTable {
   readonly depth: DepthGuard;
+  readonly budget: ValueBudget;
   /** Takes a node in; the id that it really gets, since two nodes must not share one. */
   add(node: DeclarationNode, id: bigint): bigint;
   get(id: bigint): DeclarationNode | undefined;
@@ -57,19 +59,18 @@ class Alias {
       this.#resolution = branded;
     } else {
       const brand = branded.brand.compile();
-      const { declaration } = branded;
+      const { declaration, aliasBrand } = branded;
       this.#resolution = {
         which: "declaration",
         declaration,
         scopeId: this.#scope.id,
-        brand: brand.scopes.length === 0 ? undefined : brand,
+        // an alias of an alias keeps the brand of that one where it has none: it still is not declared in this scope
+        brand: brand.scopes.length === 0 ? aliasBrand : brand,
       };
     }
     return this.#resolution;
   }
 }
-
-type NodeDeclaration = DeclarationOf<NodeKind>;
 
 /**
  * A declaration that becomes a schema node, and a scope for names. It is worked off in steps, each taken when something
@@ -117,6 +118,10 @@ export class DeclarationNode implements Resolver, TranslationContext {
 
   get depth(): DepthGuard {
     return this.table.depth;
+  }
+
+  get budget(): ValueBudget {
+    return this.table.budget;
   }
 
   get file(): DeclarationNode {

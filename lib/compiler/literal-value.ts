@@ -87,7 +87,7 @@ export function toValue(literal: LiteralValue, type: Type): Value {
     case "text":
       return { which: "text", value: "bytes" in literal ? decoder.decode(literal.bytes) : "" };
     case "data":
-      return { which: "data", value: "bytes" in literal ? literal.bytes.slice() : new Uint8Array(0) };
+      return { which: "data", value: "bytes" in literal ? new Uint8Array(literal.bytes) : new Uint8Array(0) };
     case "struct":
     case "list":
     case "anyPointer":

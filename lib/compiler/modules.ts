@@ -3,7 +3,7 @@ import { type DiagnosticList, ErrorReporter } from "./diagnostics.ts";
 import { lex } from "./lexer.ts";
 import { parseFile } from "./parser.ts";
 import type { DeclarationOf } from "./ast.ts";
-import { besideFile, insideFolder } from "./source-path.ts";
+import { besideFile, insideFolder, normalizePath } from "./source-path.ts";
 import { idFlag } from "./type-id.ts";
 
 /** How the compiler gets at files. It never touches a file system itself. */
@@ -58,19 +58,24 @@ export class ModuleTable {
     this.diagnostics = diagnostics;
   }
 
+  /** The file at `path`, which the host is asked for as it is given here; other spellings of the path are the same file. */
   load(path: string, displayName: string): Module | undefined {
-    const known = this.#modules.get(path);
+    const key = normalizePath(path);
+    const known = this.#modules.get(key);
     if (known !== undefined) return known;
     const source = this.#read(path);
     if (source === undefined) return undefined;
-    const module = new Module(this, path, displayName, source);
-    this.#modules.set(path, module);
+    const module = new Module(this, key, displayName, source);
+    this.#modules.set(key, module);
     return module;
   }
 
   #read(path: string): Uint8Array | undefined {
     const source = this.#host.readSource(path);
-    return typeof source === "string" ? new TextEncoder().encode(source) : source;
+    if (source === undefined) return undefined;
+    if (typeof source === "string") return new TextEncoder().encode(source);
+    // not the host's subclass, whose methods may differ: a Buffer's `slice` does not copy
+    return new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
   }
 
   /** Relative to the importing file, or along the import path. */

@@ -39,6 +39,9 @@ export interface StructContext {
   addGroup(group: AuxiliaryNode): void;
 }
 
+/** A struct pointer has 16 bits for the size of each section. */
+const maxSectionWords = 0xffff;
+
 interface FieldSource {
   readonly type: Expression;
   readonly defaultValue: Expression | undefined;
@@ -153,13 +156,13 @@ export class StructTranslator {
   }
 
   translateStruct(declaration: Declaration, own: AuxiliaryNode): void {
-    const root = this.#root(own);
+    const root = this.#root(own, declaration);
     this.#addMembers(declaration.members, root, this.#layout);
     this.#finish(root);
   }
 
   translateParams(params: readonly Param[], own: AuxiliaryNode): void {
-    const root = this.#root(own);
+    const root = this.#root(own, params[0] ?? { start: 0, end: 0 });
     for (const [i, param] of params.entries()) {
       const { type, defaultValue } = param;
       const field = { type, defaultValue, isParam: true, scope: this.#layout };
@@ -169,8 +172,8 @@ export class StructTranslator {
     this.#finish(root);
   }
 
-  #root(own: AuxiliaryNode): Member {
-    const head = { start: 0, end: 0, annotations: [] };
+  #root(own: AuxiliaryNode, { start, end }: Span): Member {
+    const head = { start, end, annotations: [] };
     return new Member(undefined, head, { name: "", codeOrder: 0, isInUnion: false, target: "struct", own });
   }
 
@@ -296,6 +299,10 @@ export class StructTranslator {
     }
     this.#checkOrder(root);
     const { dataWordCount, pointerCount } = this.#layout;
+    if (Math.max(dataWordCount, pointerCount) > maxSectionWords && !this.#errors.hadErrors) {
+      const size = `${dataWordCount} words of data and ${pointerCount} pointers`;
+      this.#errors.report(root.span, `A struct may have ${maxSectionWords} of each at most, and this one has ${size}.`);
+    }
     for (const struct of [root.struct, ...this.#groups.map(({ node }) => node.body as StructDraft)]) {
       struct.dataWordCount = dataWordCount;
       struct.pointerCount = pointerCount;

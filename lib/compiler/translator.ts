@@ -26,16 +26,21 @@ import { isLoadable } from "./loadable-node.ts";
 import { expressionText } from "./expression-text.ts";
 import { compileInterface } from "./interface-translator.ts";
 import { dataLiteral, imageOf, type LiteralValue, toValue, zeroValue } from "./literal-value.ts";
-import { type ImplicitParameters, noImplicitParameters, type Resolver } from "./resolver.ts";
+import { type ImplicitParameters, type NodeKind, noImplicitParameters, type Resolver } from "./resolver.ts";
 import { type StructContext, StructTranslator } from "./struct-translator.ts";
 import { type Bindings, bindType } from "./type-binding.ts";
-import type { ListImage, StructImage } from "./value-image.ts";
+import type { ValueBudget } from "./value-budget.ts";
+import { type ListImage, type StructImage, totalWords } from "./value-image.ts";
 import { type ValueContext, ValueReader } from "./values.ts";
+
+/** A declaration that becomes a node of its own. */
+export type NodeDeclaration = DeclarationOf<NodeKind>;
 
 /** What translating a node asks of the other nodes. */
 export interface TranslationContext {
   readonly errors: ErrorReporter;
   readonly depth: DepthGuard;
+  readonly budget: ValueBudget;
   readEmbed(path: string): Uint8Array | undefined;
   /**
    * A node with its types and layout, and its values as far as they are of data types. Undefined where it depends on
@@ -66,21 +71,24 @@ export class NodeTranslator implements Outline, StructContext, ValueContext {
   readonly paramStructs: AuxiliaryNode[] = [];
   readonly errors: ErrorReporter;
   readonly depth: DepthGuard;
+  readonly budget: ValueBudget;
   constant: LiteralValue | undefined;
   readonly #resolver: Resolver;
   readonly #context: TranslationContext;
   readonly #brand: BrandScope;
-  readonly #reader = new ValueReader(this);
+  readonly #reader: ValueReader;
   readonly #unfinished: (() => void)[] = [];
+  /** While false, values of pointer types are put off. */
   #isOutlined = false;
   /** Set where the node has errors with which no schema loader would take it: nothing may build on it. */
   readonly isBroken: boolean;
 
-  constructor(resolver: Resolver, declaration: Declaration, node: NodeDraft, context: TranslationContext) {
+  constructor(resolver: Resolver, declaration: NodeDeclaration, node: NodeDraft, context: TranslationContext) {
     this.#resolver = resolver;
     this.#context = context;
     this.errors = context.errors;
     this.depth = context.depth;
+    this.budget = context.budget;
     this.#brand = BrandScope.inside(context.errors, resolver);
     this.node = node;
     this.#reader = new ValueReader(this);
@@ -90,9 +98,7 @@ export class NodeTranslator implements Outline, StructContext, ValueContext {
     this.sourceInfo.id = node.id;
     this.sourceInfo.docComment = declaration.docComment ?? "";
     this.#compileBody(declaration);
-    if (declaration.kind !== "using") {
-      node.annotations = this.compileAnnotations(declaration.annotations, declaration.kind as AnnotationTarget);
-    }
+    node.annotations = this.compileAnnotations(declaration.annotations, declaration.kind);
     this.#isOutlined = true;
     this.isBroken = ![this.node, ...this.auxiliaries.map((auxiliary) => auxiliary.node)].every(isLoadable);
   }
@@ -110,7 +116,7 @@ export class NodeTranslator implements Outline, StructContext, ValueContext {
     this.#unfinished.length = 0;
   }
 
-  #compileBody(declaration: Declaration): void {
+  #compileBody(declaration: NodeDeclaration): void {
     switch (declaration.kind) {
       case "const":
         this.#compileConst(declaration);
@@ -198,7 +204,9 @@ export class NodeTranslator implements Outline, StructContext, ValueContext {
     const read = (): void => {
       const bound = bindType(type, bindings);
       const literal = this.#reader.read(source, bound);
-      if (literal !== undefined) assign(toValue(literal, bound), normalized(literal, bound));
+      if (literal === undefined) return;
+      if (this.budget.take(totalWords(imageOf(literal)))) assign(toValue(literal, bound), normalized(literal, bound));
+      else this.errors.report(source, this.budget.message);
     };
     const needsTypes = ["list", "struct", "interface", "anyPointer"].includes(type.which);
     if (needsTypes) this.#unfinished.push(read);
@@ -269,8 +277,10 @@ export class NodeTranslator implements Outline, StructContext, ValueContext {
     switch (type.which) {
       case "list":
         return this.resolveType(type.elementType);
-      case "struct":
       case "enum":
+        // Its values are the same whatever it is bound to: a type argument may be what is being laid out right now.
+        return this.#context.outline(type.typeId) !== undefined;
+      case "struct":
       case "interface":
         return (
           this.#context.outline(type.typeId) !== undefined &&

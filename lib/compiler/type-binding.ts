@@ -37,7 +37,8 @@ function bindBrand(brand: Brand, bindings: Brand): Brand {
   for (const scope of brand.scopes) {
     if (scope.which === "inherit") {
       const outer = bindings.scopes.find(({ scopeId }) => scopeId === scope.scopeId);
-      if (outer !== undefined) scopes.push(outer);
+      // Even with nothing bound it tells the type from one that was declared elsewhere, as in C++.
+      scopes.push(outer ?? { scopeId: scope.scopeId, which: "bind", bindings: [] });
     } else {
       scopes.push({
         ...scope,

@@ -14,6 +14,15 @@ export class StructImage {
   }
 }
 
+/** A copy with sections of this size: what does not fit is cut off. */
+export function resized(image: StructImage, dataWordCount: number, pointerCount: number): StructImage {
+  const fitting = new StructImage(dataWordCount, pointerCount);
+  const size = Math.min(fitting.data.byteLength, image.data.byteLength);
+  new Uint8Array(fitting.data.buffer).set(new Uint8Array(image.data.buffer, 0, size));
+  for (let i = 0; i < pointerCount; i++) fitting.pointers[i] = image.pointers[i];
+  return fitting;
+}
+
 export type ListImage =
   /** Elements of data; `size` is the wire's code for the element size, 0 to 5. */
   | { readonly which: "data"; readonly size: number; readonly count: number; readonly bytes: Uint8Array }
@@ -46,24 +55,26 @@ function wordsOf(image: ValueImage): number {
   return 1 + image.elements.length * (image.dataWordCount + image.pointerCount);
 }
 
-/** Words of `image` and all below it. */
-function totalWords(image: ValueImage): number {
+function childrenOf(image: ValueImage): readonly (ValueImage | undefined)[] {
+  if (image instanceof StructImage) return image.pointers;
+  if (image.which === "pointers") return image.elements;
+  return image.which === "structs" ? image.elements.flatMap((element) => element.pointers) : [];
+}
+
+/** Words of `image` and all below it. What is held several times counts each time, but is looked at once. */
+export function totalWords(image: ValueImage | undefined, known = new Map<ValueImage, number>()): number {
+  if (image === undefined) return 0;
+  const counted = known.get(image);
+  if (counted !== undefined) return counted;
   let words = wordsOf(image);
-  const children =
-    image instanceof StructImage
-      ? image.pointers
-      : image.which === "pointers"
-        ? image.elements
-        : image.which === "structs"
-          ? image.elements.flatMap((element) => element.pointers)
-          : [];
-  for (const child of children) if (child !== undefined) words += totalWords(child);
+  for (const child of childrenOf(image)) words += totalWords(child, known);
+  known.set(image, words);
   return words;
 }
 
 /** One segment, unframed: the pointer to the value in word 0, what it points to behind it. No image: a null pointer. */
 export function encodeImage(image: ValueImage | undefined): Uint8Array {
-  const bytes = new Uint8Array(8 * (1 + (image === undefined ? 0 : totalWords(image))));
+  const bytes = new Uint8Array(8 * (1 + totalWords(image)));
   if (image !== undefined) new Encoder(bytes).place(0, image);
   return bytes;
 }

@@ -5,12 +5,14 @@ import type { ErrorReporter } from "./diagnostics.ts";
 import { dataLgSizes, imageOf, integerRanges, isDataType, type LiteralValue, writeData } from "./literal-value.ts";
 import { activate, clearGroup, setField } from "./struct-literal.ts";
 import { type Bindings, bindType, sameType } from "./type-binding.ts";
-import { type ListImage, StructImage } from "./value-image.ts";
+import type { ValueBudget } from "./value-budget.ts";
+import { type ListImage, resized, StructImage } from "./value-image.ts";
 
 /** What reading a value asks of the declarations around it. */
 export interface ValueContext {
   readonly errors: ErrorReporter;
   readonly depth: DepthGuard;
+  readonly budget: ValueBudget;
   /** The value of the constant that `name` refers to; undefined where an error has been reported. */
   readConstant(name: Expression): LiteralValue | undefined;
   /** The bytes of an embedded file; undefined where an error has been reported. */
@@ -118,10 +120,10 @@ export class ValueReader {
         return type.which === "data" ? { which: "data", bytes: source.bytes } : this.#mismatch(source, type);
       case "list":
         return type.which === "list"
-          ? { which: "list", type, image: this.#list(source.elements, type.elementType) }
+          ? { which: "list", type, image: this.#list(source, source.elements, type.elementType) }
           : this.#mismatch(source, type);
       case "tuple":
-        return type.which === "struct" ? this.#struct(source.params, type) : this.#mismatch(source, type);
+        return type.which === "struct" ? this.#struct(source, source.params, type) : this.#mismatch(source, type);
       case "unknown":
         return undefined;
     }
@@ -157,7 +159,7 @@ export class ValueReader {
         return { which: type.which, bytes };
       case "struct": {
         const image = this.#context.readMessage(bytes);
-        if (image !== undefined) return { which: "struct", type, image };
+        if (image !== undefined) return { which: "struct", type, image: this.#atLeast(image, type.typeId) };
         this.#errors.report(source, "Embedded file is not a valid Cap'n Proto message.");
         return undefined;
       }
@@ -167,16 +169,28 @@ export class ValueReader {
     }
   }
 
-  #list(sources: readonly Expression[], elementType: Type): ListImage | undefined {
+  /** A message of an older version of its struct grows to what the struct is now. */
+  #atLeast(image: StructImage, typeId: bigint): StructImage {
+    const body = this.#context.structBody(typeId);
+    const dataWordCount = Math.max(image.data.byteLength / 8, body?.dataWordCount ?? 0);
+    const pointerCount = Math.max(image.pointers.length, body?.pointerCount ?? 0);
+    return resized(image, dataWordCount, pointerCount);
+  }
+
+  #list(list: Expression, sources: readonly Expression[], elementType: Type): ListImage | undefined {
     const count = sources.length;
     if (elementType.which === "struct") {
       const body = this.#context.structBody(elementType.typeId);
       if (body === undefined) return undefined;
       const { dataWordCount, pointerCount } = body;
+      if (!this.#affords(list, sources.length * (dataWordCount + pointerCount))) return undefined;
       const elements = sources.map((source) => {
         const literal = this.read(source, elementType);
         const image = literal?.which === "struct" ? literal.image : undefined;
-        return image ?? new StructImage(dataWordCount, pointerCount);
+        if (image === undefined) return new StructImage(dataWordCount, pointerCount);
+        // an embedded message may be of another version of the struct
+        const fits = image.data.byteLength === dataWordCount * 8 && image.pointers.length === pointerCount;
+        return fits ? image : resized(image, dataWordCount, pointerCount);
       });
       return { which: "structs", elements, dataWordCount, pointerCount };
     }
@@ -199,9 +213,15 @@ export class ValueReader {
     return { which: "pointers", elements };
   }
 
-  #struct(params: readonly TupleParam[], type: NamedType): LiteralValue | undefined {
+  #affords(source: Expression, words: number): boolean {
+    if (this.#context.budget.take(words)) return true;
+    this.#errors.report(source, this.#context.budget.message);
+    return false;
+  }
+
+  #struct(source: Expression, params: readonly TupleParam[], type: NamedType): LiteralValue | undefined {
     const body = this.#context.structBody(type.typeId);
-    if (body === undefined) return undefined;
+    if (body === undefined || !this.#affords(source, body.dataWordCount + body.pointerCount)) return undefined;
     const image = new StructImage(body.dataWordCount, body.pointerCount);
     this.#fill(image, body, params, type.brand);
     return { which: "struct", type, image };

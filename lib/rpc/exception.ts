@@ -1,4 +1,5 @@
 import { CapnpError, type ErrorKind } from "../errors.ts";
+import { reasonOf } from "./capability/thrown.ts";
 
 const prefix = "remote exception: ";
 
@@ -7,8 +8,7 @@ export const fromException = ({ kind, reason }: { kind: ErrorKind; reason: strin
   new CapnpError("CAPNP_REMOTE", reason.startsWith(prefix) ? reason : prefix + reason, { kind });
 
 /** What a peer is told of an error. A CapnpError keeps its kind, anything else is `failed`. */
-export const toException = (error: unknown): { kind: ErrorKind; reason: string } => {
-  if (error instanceof CapnpError) return { kind: error.kind, reason: error.message };
-  if (error instanceof Error) return { kind: "failed", reason: error.message === "" ? error.name : error.message };
-  return { kind: "failed", reason: String(error) };
-};
+export const toException = (error: unknown): { kind: ErrorKind; reason: string } => ({
+  kind: error instanceof CapnpError ? error.kind : "failed",
+  reason: reasonOf(error),
+});

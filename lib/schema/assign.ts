@@ -6,12 +6,12 @@ import { noSuchField } from "./schema.ts";
 import { StructBase, type StructBuilder, StructReader } from "./struct-base.ts";
 
 /** Whether a value can be merged into a struct field by field: an object with names, not a sequence, not bytes. */
-export const isFieldsObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" &&
-  value !== null &&
-  !(value instanceof StructBase) &&
-  !ArrayBuffer.isView(value) &&
-  !(Symbol.iterator in value);
+export const isFieldsObject = (value: unknown): value is Readonly<Record<string, unknown>> => {
+  if (typeof value !== "object" || value === null) return false;
+  // The common case; looking a symbol up in objects of many shapes is slow.
+  if (Object.getPrototypeOf(value) === Object.prototype) return true;
+  return !(value instanceof StructBase) && !ArrayBuffer.isView(value) && !(Symbol.iterator in value);
+};
 
 /**
  * Merges a plain object into a builder, or copies a reader or builder of the same type over it. A member that is undefined

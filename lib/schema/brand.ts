@@ -40,8 +40,12 @@ export const typeKey = (type: SchemaType): string => {
       return `[${typeKey(type.elementType)}]`;
     case "enum":
     case "struct":
-    case "interface":
-      return `${type.schema.id.toString(16)}<${type.schema.brand.key}>`;
+    case "interface": {
+      const { id, brand, serial } = type.schema;
+      // Not the brand's own key, which would double in length with each level of Pair(T, T): a loader makes one schema only
+      // for each brand.
+      return brand.key === "" ? id.toString(16) : `${id.toString(16)}<${serial}>`;
+    }
     case "anyPointer": {
       const { parameter } = type;
       return parameter === undefined ? type.kind : `${parameter.scopeId.toString(16)}#${parameter.index}`;

@@ -2,7 +2,8 @@ import { defaultSegment } from "../serialization/struct.ts";
 import { enumClassOf } from "./enum-class.ts";
 import { kindOf } from "./kind-of.ts";
 import { defineNested } from "./nested.ts";
-import type { ConstSchema, FileSchema, Schema } from "./schema.ts";
+import type { Value } from "./node.ts";
+import type { ConstSchema, FileSchema, Schema, SchemaType } from "./schema.ts";
 
 /**
  * What a schema is at run time: the class of a struct or interface, the names of an enum, the value of a constant, the
@@ -38,7 +39,10 @@ const fileObject = (schema: FileSchema): object => {
 };
 
 /** A constant as a JavaScript value; structs and lists are readers. */
-export const constantValue = ({ type, value }: ConstSchema): unknown => {
+export const constantValue = ({ type, value }: ConstSchema): unknown => decodeValue(type, value);
+
+/** A value of a schema as a JavaScript value; structs and lists are readers. */
+export const decodeValue = (type: SchemaType, value: Value): unknown => {
   switch (value.which) {
     case "void":
     case "interface":

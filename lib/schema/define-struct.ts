@@ -6,7 +6,7 @@ import { defineNested } from "./nested.ts";
 import { pointerAccess } from "./pointer-access.ts";
 import { scalarAccess } from "./scalar-access.ts";
 import type { FieldSchema, StructSchema } from "./schema.ts";
-import { StructBuilder, StructReader } from "./struct-base.ts";
+import { newStructClass, StructBuilder, StructReader } from "./struct-base.ts";
 import type { StructClass } from "./struct-class.ts";
 import { installStructMethods, structClassPrototype } from "./struct-methods.ts";
 import { unionMemberAccess } from "./union-access.ts";
@@ -15,8 +15,8 @@ installStructMethods();
 
 /** Makes the classes of a struct type. Classes that its fields need are made when a field is first used. */
 export const defineStruct = (schema: StructSchema): StructClass => {
-  const Reader = class extends StructReader {};
-  const Builder = class extends StructBuilder {};
+  const Reader = newStructClass(StructReader);
+  const Builder = newStructClass(StructBuilder);
   const fields = new Map<string, FieldAccess>();
   const union: FieldAccess[] = [];
   const tag = schema.body.discriminantCount > 0 ? schema.body.discriminantOffset * 2 : -1;

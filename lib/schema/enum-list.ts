@@ -1,4 +1,4 @@
-import { List, settableIndex } from "../serialization/list.ts";
+import { List, newListClass, settableIndex } from "../serialization/list.ts";
 import type { ListClasses, Writable } from "../serialization/primitive-list.ts";
 import { checkEnum } from "./enum-class.ts";
 import type { EnumSchema } from "./schema.ts";
@@ -20,5 +20,5 @@ export const enumListClasses = (schema: EnumSchema): ListClasses<string | number
       this._segment.view.setUint16(at, checkEnum(schema, value, where), true);
     }
   }
-  return { Reader: EnumList, Builder: EnumListBuilder };
+  return { Reader: newListClass(EnumList), Builder: newListClass(EnumListBuilder) };
 };

@@ -72,6 +72,7 @@ export const activeMember = (struct: Struct, schema: StructSchema): FieldSchema 
 };
 
 const membersOf = (struct: Struct, schema: StructSchema): Member[] => {
+  if (isEmpty(struct)) struct._segment.arena.charge(schema.fields.length);
   const active = activeMember(struct, schema);
   const members: Member[] = [];
   for (const field of schema.fields) {
@@ -82,6 +83,12 @@ const membersOf = (struct: Struct, schema: StructSchema): Member[] => {
   }
   return members;
 };
+
+/**
+ * A struct without content has all its fields' default values to be written, and costs a word for each: otherwise a small message
+ * could become a text of gigabytes.
+ */
+const isEmpty = (struct: Struct): boolean => struct._dataBytes === 0 && struct._pointerCount === 0;
 
 const isNullPointer = (struct: Struct, field: FieldSchema): boolean => {
   const { offset, type } = field;
@@ -256,6 +263,12 @@ const foldList = <T>(segment: Segment, position: number, type: SchemaType, depth
       }
       break;
     case "struct":
+      if (step === 0 && length > 0) {
+        content.arena.charge(length * type.schema.fields.length);
+        const element = foldStruct(new Struct(content, start, 0, 0, depth - 1), type.schema, fold);
+        for (let i = 0; i < length; i++) elements.push(element);
+        break;
+      }
       for (let i = 0; i < length; i++) {
         const element = new Struct(content, start + i * step, dataBytes, pointerCount, depth - 1);
         elements.push(foldStruct(element, type.schema, fold));

@@ -42,9 +42,9 @@ const structFrom = (reader: TextReader, schema: StructSchema, depth: number): Re
   let activeMember: string | undefined;
   do {
     const name = reader.name(schema.path);
-    const field = schema.fieldsByName.get(name);
+    const field = schema.fields.find(({ node }) => node.name === name);
     if (field === undefined) throw noSuchField(schema, name);
-    if (Object.hasOwn(plain, name)) throw reader.error(`${field.path} has two values`);
+    if (Object.hasOwn(plain, field.name)) throw reader.error(`${field.path} has two values`);
     if (field.isUnionMember) {
       if (activeMember !== undefined) {
         throw reader.error(`${field.path} and ${activeMember} are members of one union, of which only one can be set`);
@@ -52,7 +52,7 @@ const structFrom = (reader: TextReader, schema: StructSchema, depth: number): Re
       activeMember = name;
     }
     reader.expect("=", field.path);
-    plain[name] = valueFrom(reader, field.type, field.path, depth);
+    plain[field.name] = valueFrom(reader, field.type, field.path, depth);
   } while (reader.takes(","));
   reader.expect(")", schema.path);
   return plain;

@@ -16,12 +16,14 @@ import type { InterfaceSchema, MethodSchema } from "./schema.ts";
  * An interface: what `Calculator` is. Besides these members it has the types and constants that are declared inside of
  * the interface (`Calculator.Operator`).
  */
-export interface InterfaceClass<C extends InterfaceClient = InterfaceClient> {
+export interface InterfaceClass<C extends Client = InterfaceClient> {
   readonly schema: InterfaceSchema;
   /** A reference to a capability of this interface, with a method for each of its methods. */
   readonly Client: InterfaceClientConstructor<C>;
   /** The base of classes that implement this interface. */
   readonly Server: abstract new () => InterfaceServer;
+  /** A generic interface with its type parameters bound: `Store.of(Person)`. */
+  of(...types: unknown[]): InterfaceClass;
 }
 
 /** What `extends Calculator.Server` extends. */
@@ -30,6 +32,11 @@ export abstract class InterfaceServer extends Server {
   declare readonly _schema: InterfaceSchema;
   /** Methods by id of the declaring interface and ordinal. @internal */
   declare readonly _methods: ReadonlyMap<bigint, readonly MethodSchema[]>;
+
+  /** @internal */
+  override get _closeIsMethod(): boolean {
+    return this._schema.allMethods.has("close");
+  }
 
   /** @internal */
   override _dispatch(interfaceId: bigint, methodId: number, context: CallContext): void | PromiseLike<void> {
@@ -41,7 +48,10 @@ export abstract class InterfaceServer extends Server {
 export const interfaceClassOf = (schema: InterfaceSchema): InterfaceClass => schema.interfaceClass;
 
 /** Makes the class of an interface; `InterfaceSchema.interfaceClass` keeps it. */
-export const defineInterface = (schema: InterfaceSchema): InterfaceClass => {
+export const defineInterface = (
+  schema: InterfaceSchema,
+  bind: (types: readonly unknown[]) => InterfaceClass,
+): InterfaceClass => {
   const TypedClient = class extends InterfaceClient {};
   const TypedServer = class extends InterfaceServer {};
   const hidden = (value: unknown): PropertyDescriptor => ({ value, writable: true, configurable: true });
@@ -65,7 +75,7 @@ export const defineInterface = (schema: InterfaceSchema): InterfaceClass => {
       Object.defineProperty(TypedClient.prototype, `${name}Request`, hidden(request));
     }
   }
-  return { schema, Client: TypedClient, Server: TypedServer };
+  return { schema, Client: TypedClient, Server: TypedServer, of: (...types) => bind(types) };
 };
 
 /** Reads a capability field. The client that it gives owns the message's reference: the same one each time. */

@@ -1,10 +1,15 @@
 import { CapnpError } from "../errors.ts";
 import { Client, toHook } from "../rpc/capability/client.ts";
 import type { ClientHook } from "../rpc/capability/client-hook.ts";
-import type { InterfaceClass } from "./interface-class.ts";
 import type { InterfaceSchema } from "./schema.ts";
 
-export interface InterfaceClientConstructor<C extends InterfaceClient> {
+/** What is needed of an interface to know its clients: any interface class, generated or loaded. */
+export interface InterfaceType<C extends Client> {
+  readonly schema: InterfaceSchema;
+  readonly Client: { readonly prototype: C };
+}
+
+export interface InterfaceClientConstructor<C extends Client> {
   /** @param source A server object, another client (cast to this interface), or a promise of either. */
   new (source: unknown): C;
   readonly prototype: C;
@@ -28,7 +33,7 @@ export class InterfaceClient extends Client {
   }
 
   /** The same capability, as another interface: a reference of its own. Nothing is checked, the callee will. */
-  castAs<C extends InterfaceClient>(type: InterfaceClass<C>): C {
+  castAs<C extends Client>(type: InterfaceType<C>): C {
     return clientOf(type, Client.hook(this).addRef());
   }
 
@@ -45,5 +50,5 @@ const sourceHook = (source: unknown): ClientHook => {
 };
 
 /** A client of an interface; takes over the reference. */
-export const clientOf = <C extends InterfaceClient>(type: InterfaceClass<C> | undefined, hook: ClientHook): C =>
-  new (type?.Client ?? (InterfaceClient as unknown as InterfaceClientConstructor<C>))(new Owned(hook));
+export const clientOf = <C extends Client>(type: InterfaceType<C> | undefined, hook: ClientHook): C =>
+  new ((type?.Client ?? InterfaceClient) as unknown as InterfaceClientConstructor<C>)(new Owned(hook));

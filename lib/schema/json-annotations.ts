@@ -68,7 +68,7 @@ const renamed = (annotations: readonly Annotation[], name: string): string => {
 
 const jsonField = (field: FieldSchema): JsonField => {
   const { annotations } = field;
-  const name = renamed(annotations, field.name);
+  const name = renamed(annotations, field.node.name);
   const flatten = field.type.which === "struct" ? find(annotations, flattenId) : undefined;
   return {
     field,

@@ -31,8 +31,6 @@ interface TypedList {
 /** How a list, wherever it came from, is set; undefined for a list of no schema. */
 export const kindOfList = (list: List<unknown>): PointerKind | undefined => (list as TypedList)._kind;
 
-const bytesFromStep = (stepBits: number): number => stepBits >>> 3;
-
 /** A pointer to a list. `name` is the type as schemas spell it. */
 export const listKind = (
   classes: ListClasses<unknown, unknown>,
@@ -44,28 +42,24 @@ export const listKind = (
   const { size, dataBytes, pointerCount } = layout;
   const ofStructs = size === elementSize.inlineComposite;
 
-  const construct = <L>(Class: new (...place: ConstructorParameters<typeof Reader>) => L, depth: number): L =>
-    new Class(
-      target.segment,
-      target.start,
-      target.length,
-      bytesFromStep(target.stepBits),
-      target.dataBytes,
-      target.pointerCount,
-      depth,
-    );
-
+  // Spelled out: through a function that takes the class, V8 does not keep the construction inline.
   const read = (segment: Segment, position: number, depth: number): List<unknown> => {
-    if (resolveList(segment, position, size, depth)) return construct(Reader, depth - 1);
-    if (defaultValue !== undefined && resolveList(defaultValue, 0, size, depth)) return construct(Reader, depth - 1);
-    return new Reader(emptySegment, 0, 0, 0, 0, 0, depth);
+    if (!resolveList(segment, position, size, depth)) {
+      if (defaultValue === undefined || !resolveList(defaultValue, 0, size, depth)) {
+        return new Reader(emptySegment, 0, 0, 0, 0, 0, depth);
+      }
+    }
+    const { segment: content, start, length, stepBits, dataBytes, pointerCount } = target;
+    return new Reader(content, start, length, stepBits >>> 3, dataBytes, pointerCount, depth - 1);
   };
 
   const get = (segment: Segment, position: number): List<unknown> & Writable<unknown> => {
     const found = ofStructs
       ? getStructList(segment, position, dataBytes, pointerCount, defaultValue)
       : getList(segment, position, size, defaultValue);
-    return found ? construct(Builder, unlimited) : new Builder(emptySegment, 0, 0, 0, 0, 0, unlimited);
+    if (!found) return new Builder(emptySegment, 0, 0, 0, 0, 0, unlimited);
+    const { segment: content, start, length, stepBits, dataBytes: data, pointerCount: pointers } = target;
+    return new Builder(content, start, length, stepBits >>> 3, data, pointers, unlimited);
   };
 
   /** A new list; elements that are structs may be larger than their schema says. */

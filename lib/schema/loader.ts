@@ -1,10 +1,15 @@
 import { CapnpError } from "../errors.ts";
+import { MessageReader } from "../serialization/message.ts";
+import type { ReaderOptions } from "../serialization/read-limiter.ts";
 import { BrandArguments, unbound } from "./brand.ts";
-import { declarationOf } from "./declarations.ts";
+import { declarationOf, decodeValue } from "./declarations.ts";
 import { defineStruct } from "./define-struct.ts";
 import { defineInterface, type InterfaceClass } from "./interface-class.ts";
 import { defineNested } from "./nested.ts";
-import type { Brand, Node, Type } from "./node.ts";
+import type { Brand, CompiledSchema, Node, SourceInfo, Type, Value } from "./node.ts";
+import { decodeCompiledSchema, decodeNode, encodeNode } from "./node-codec.ts";
+import { NodeReader, readNode, readRequest } from "./node-reader.ts";
+import { NodeTable } from "./node-table.ts";
 import {
   AnnotationSchema,
   ConstSchema,
@@ -16,50 +21,90 @@ import {
   type SchemaUniverse,
   StructSchema,
 } from "./schema.ts";
+import { nodeTypeId, requestTypeId, schemaOfSchemas } from "./schema-of-schemas.ts";
+import { StructBase, type StructReader } from "./struct-base.ts";
 import type { StructClass } from "./struct-class.ts";
-import { validateNode } from "./validate-node.ts";
+import { typeOfArgument } from "./type-argument.ts";
 
 const hex = (id: bigint): string => `0x${id.toString(16)}`;
 
 /**
- * Schemas by id: nodes go in, schemas and their classes come out. What one loader hands out is always the same for the
- * same id and type arguments. Nodes may refer to each other in any order; a node that is missing is noticed when it is
- * needed (CAPNP_SCHEMA_NOT_FOUND).
+ * A node in any form: as a plain object, as a reader or builder of the struct Node of schema.capnp (of any loader, such as
+ * one that a peer sent), or as the bytes of a message with one.
+ */
+export type NodeSource = Node | StructBase | Uint8Array;
+
+/** What a compiler makes, a CodeGeneratorRequest of schema.capnp, in any of the same forms; or nodes one by one. */
+export type SchemaSource = CompiledSchema | StructBase | Uint8Array | Iterable<NodeSource>;
+
+export interface SchemaLoaderOptions {
+  /**
+   * Asked for a node that is looked up by its id and not loaded. It returns that node, or several with it, or undefined
+   * where it does not know the id.
+   */
+  readonly findNode?: (id: bigint) => NodeSource | Iterable<NodeSource> | undefined;
+}
+
+/**
+ * Schemas by id: nodes go in, schemas and their classes come out. Nodes may come from anywhere, and are checked. They may
+ * refer to each other in any order; a node that is missing is noticed when it is needed (CAPNP_SCHEMA_NOT_FOUND).
+ *
+ * A node may be loaded in several versions. They have to be compatible, and the newest one counts, whatever the order.
+ * What the loader hands out is always the same for the same id and type arguments, until a newer version of a loaded node
+ * arrives: from then on schemas and classes are made anew from the newest nodes. Those that were handed out before stay as
+ * they are and keep working, among themselves and with the new ones: a builder or reader of either can be assigned to
+ * fields of the other.
  */
 export class SchemaLoader implements SchemaUniverse {
-  readonly #nodes = new Map<bigint, Node>();
+  readonly #nodes = new NodeTable();
   readonly #schemas = new Map<bigint, Map<string, Schema>>();
+  readonly #sourceInfo = new Map<bigint, SourceInfo>();
+  readonly #findNode: SchemaLoaderOptions["findNode"];
 
-  /**
-   * Adds a node, which may come from anywhere: CAPNP_SCHEMA where it is inconsistent. A node whose id is loaded already
-   * is validated and then left aside.
-   */
-  load(node: Node): void {
-    validateNode(node);
-    if (!this.#nodes.has(node.id)) this.#nodes.set(node.id, node);
+  constructor(options: SchemaLoaderOptions = {}) {
+    this.#findNode = options.findNode;
   }
 
-  loadAll(nodes: Iterable<Node>): void {
-    for (const node of nodes) this.load(node);
+  /**
+   * Adds a node, or another version of one, and returns the schema of its id: of the newest version.
+   *
+   * @throws CAPNP_SCHEMA where the node is inconsistent in itself or with others, or incompatible with the version that is
+   * loaded. Then the loader is as it was. Errors of reading for a message that is broken.
+   */
+  load(node: NodeSource, options?: ReaderOptions): Schema {
+    return this.get(this.#load(node, options));
+  }
+
+  /** The same, where no version of the node is loaded yet; otherwise it is not even compared. */
+  loadOnce(node: NodeSource, options?: ReaderOptions): Schema {
+    const plain = plainNode(node, options);
+    return this.get(this.has(plain.id) ? plain.id : this.#load(plain));
+  }
+
+  /** Adds all nodes of a compiled schema, with its comments. Errors as of `load`; nodes before the bad one are loaded. */
+  loadAll(source: SchemaSource, options?: ReaderOptions): void {
+    const schema = plainSchema(source, options);
+    for (const node of schema.nodes) this.#load(node, options);
+    for (const info of schema.sourceInfo) this.#sourceInfo.set(info.id, info);
   }
 
   has(id: bigint): boolean {
-    return this.#nodes.has(id);
+    return this.#nodes.get(id) !== undefined;
   }
 
-  /** All nodes, in the order in which they were loaded. */
+  /** All nodes that are loaded, each in its newest version. */
   nodes(): Node[] {
-    return [...this.#nodes.values()];
+    return [...this.#nodes.nodes()];
   }
 
   /** The schema of an id; undefined where it is not loaded. */
   tryGet(id: bigint, brand: BrandArguments = unbound): Schema | undefined {
-    return this.#nodes.has(id) ? this.get(id, brand) : undefined;
+    return this.#find(id) === undefined ? undefined : this.get(id, brand);
   }
 
   /** The schema of an id, unbranded unless a brand is given; CAPNP_SCHEMA_NOT_FOUND where it is not loaded. */
   get(id: bigint, brand: BrandArguments = unbound): Schema {
-    const node = this.#nodes.get(id);
+    const node = this.#find(id);
     if (node === undefined) {
       throw new CapnpError(
         "CAPNP_SCHEMA_NOT_FOUND",
@@ -78,6 +123,19 @@ export class SchemaLoader implements SchemaUniverse {
       versions.set(own.key, schema);
     }
     return schema;
+  }
+
+  getGroup(id: bigint, struct: StructSchema): Schema {
+    const newest = this.get(id, struct.brand);
+    // The struct may be of before its group grew.
+    const fitting = this.#nodes.versions(id).find(({ body }) => {
+      return (
+        body.which === "struct" &&
+        body.dataWordCount * 8 <= struct.dataBytes &&
+        body.pointerCount <= struct.pointerCount
+      );
+    });
+    return fitting === undefined || fitting === newest.node ? newest : this.#make(fitting, newest.brand);
   }
 
   /** The schema of an id, which must be a struct's. */
@@ -148,19 +206,57 @@ export class SchemaLoader implements SchemaUniverse {
   }
 
   defineInterface(schema: InterfaceSchema): InterfaceClass {
-    return defineNested(defineInterface(schema), schema);
+    const bind = (types: readonly unknown[]): InterfaceClass => schema.of(types.map(typeOfArgument)).interfaceClass;
+    return defineNested(defineInterface(schema, bind), schema);
   }
 
-  /** The part of a brand that matters to a node: scopes around it, with something bound. */
+  decodeValue(type: SchemaType, value: Value): unknown {
+    return decodeValue(type, value);
+  }
+
+  sourceInfo(id: bigint): SourceInfo | undefined {
+    return this.#sourceInfo.get(id);
+  }
+
+  nodeReader(node: Node): StructReader {
+    const bytes = encodeNode(node);
+    const { Reader } = schemas().getStruct(nodeTypeId).structClass;
+    // Encoded here: one segment behind a table of one word, and as deep as types go.
+    const limits = { traversalLimitInWords: Number.POSITIVE_INFINITY, nestingLimit: Number.POSITIVE_INFINITY };
+    return new MessageReader([bytes.subarray(8)], limits).root(Reader);
+  }
+
+  #load(source: NodeSource, options?: ReaderOptions): bigint {
+    const node = plainNode(source, options);
+    if (this.#nodes.load(node) === "replaced") this.#schemas.clear();
+    return node.id;
+  }
+
+  #find(id: bigint): Node | undefined {
+    const node = this.#nodes.get(id);
+    if (node !== undefined || this.#findNode === undefined) return node;
+    const found = this.#findNode(id);
+    if (found === undefined) return undefined;
+    if (Symbol.iterator in found && !(found instanceof Uint8Array)) for (const one of found) this.#load(one);
+    else this.#load(found as NodeSource);
+    return this.#nodes.get(id);
+  }
+
+  /**
+   * The part of a brand that matters to a node: scopes around it, with something bound. A struct without a scope is one of
+   * parameters or results, which has the type parameters of its interface: there the brand names what matters.
+   */
   #relevant(node: Node, brand: BrandArguments): BrandArguments {
     const around = new Set<bigint>();
-    for (let scope: Node | undefined = node; scope !== undefined && !around.has(scope.id); ) {
+    // Scopes may lie in a circle, and deeper than any compiler takes them: what is further out does not count.
+    for (let scope: Node | undefined = node; scope !== undefined && !around.has(scope.id) && around.size < 500; ) {
       around.add(scope.id);
       scope = this.#nodes.get(scope.scopeId);
     }
+    const hasNoScope = node.scopeId === 0n && node.body.which === "struct";
     return brand.only(
       (id) =>
-        around.has(id) &&
+        (hasNoScope || around.has(id)) &&
         (brand.scopes.get(id) ?? []).some((type) => type.which !== "anyPointer" || type.kind !== "unconstrained"),
     );
   }
@@ -190,3 +286,37 @@ export class SchemaLoader implements SchemaUniverse {
     );
   }
 }
+
+/** The loader of schema.capnp, for nodes as messages. */
+const schemas = (): SchemaLoader => {
+  if (ofSchemas === undefined) {
+    ofSchemas = new SchemaLoader();
+    ofSchemas.loadAll(schemaOfSchemas());
+  }
+  return ofSchemas;
+};
+
+let ofSchemas: SchemaLoader | undefined;
+
+const plainNode = (source: NodeSource, options?: ReaderOptions): Node => {
+  if (source instanceof Uint8Array) return decodeNode(source, options);
+  if (source instanceof StructBase) return readNode(messageOf(source, nodeTypeId, "Node"));
+  return source;
+};
+
+const plainSchema = (
+  source: SchemaSource,
+  options?: ReaderOptions,
+): { readonly nodes: Iterable<NodeSource>; readonly sourceInfo: readonly SourceInfo[] } => {
+  if (source instanceof Uint8Array) return decodeCompiledSchema(source, options);
+  if (source instanceof StructBase) return readRequest(messageOf(source, requestTypeId, "CodeGeneratorRequest"));
+  return "nodes" in source ? source : { nodes: source, sourceInfo: [] };
+};
+
+/** A struct of schema.capnp that was read or built with any loader's class for it. */
+const messageOf = (struct: StructBase, typeId: bigint, name: string): NodeReader => {
+  if (struct._schema.id !== typeId) {
+    throw new CapnpError("CAPNP_TYPE", `A ${struct._schema.path} is not a ${name} of schema.capnp.`);
+  }
+  return new NodeReader(struct._segment, struct._data, struct._dataBytes, struct._pointerCount, struct._depth);
+};

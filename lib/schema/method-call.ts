@@ -70,13 +70,14 @@ const setParams = (params: StructBuilder, method: MethodSchema, args: readonly u
       if (field !== undefined && args[i] !== undefined) params._fields.get(field.name)?.set.call(params, args[i]);
     }
   }
-  if (args.length > given + 1) {
+  const options = args[given];
+  if (args.length > given + 1 || (options !== undefined && (typeof options !== "object" || options === null))) {
     throw new CapnpError(
       "CAPNP_TYPE",
-      `${method.interface.path}.${method.name} takes ${fields.length} params and then options; ${args.length} arguments were given.`,
+      `${method.interface.path}.${method.name} takes ${fields.length} params and then options ({ signal, timeout }); ${args.length} arguments were given.`,
     );
   }
-  return args[given] as CallOptions | undefined;
+  return options as CallOptions | undefined;
 };
 
 const isNamed = (value: unknown, params: StructSchema): value is object => {
@@ -94,13 +95,23 @@ export interface MethodRequest {
 
 const calls = new WeakMap<object, { readonly call: OutgoingCall; readonly method: MethodSchema }>();
 
+/** Gives up calls whose requests were collected without having been sent. */
+const forgotten = new FinalizationRegistry<OutgoingCall>((call) => call.discard());
+
+/** The call behind a request, which is sent at most once; undefined where there is none. */
+const takeCall = (request: object): { readonly call: OutgoingCall; readonly method: MethodSchema } | undefined => {
+  const found = calls.get(request);
+  calls.delete(request);
+  forgotten.unregister(request);
+  return found;
+};
+
 /** Sends a request: `request.send()`, also where a param is named `send`. */
 export const send = (request: object, options?: CallOptions): RemotePromise<unknown> => {
-  const found = calls.get(request);
+  const found = takeCall(request);
   if (found === undefined) {
     throw new CapnpError("CAPNP_CALL", "This is not a request, or it was sent already. Make a new one for each call.");
   }
-  calls.delete(request);
   return promiseOf(found.method, found.call.send(), options);
 };
 
@@ -133,15 +144,15 @@ export const newRequest = (hook: ClientHook, method: MethodSchema): StructBuilde
   const Request = requestClassOf(method.params);
   const request = new Request(target.segment, target.start, dataBytes, pointerCount, unlimited);
   calls.set(request, { call, method });
+  forgotten.register(request, call, request);
   return request as StructBuilder & MethodRequest;
 };
 
 /** The call behind a request that was not sent, for a tail call; it counts as sent. */
 export const takeRequest = (request: object): OutgoingCall => {
-  const found = calls.get(request);
+  const found = takeCall(request);
   if (found === undefined) {
     throw new CapnpError("CAPNP_CALL", "A tail call takes a request (client.methodRequest()) that was not sent.");
   }
-  calls.delete(request);
   return found.call;
 };

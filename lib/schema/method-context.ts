@@ -70,7 +70,9 @@ export class MethodContext {
     if (this.#abort === undefined) {
       const abort = new AbortController();
       this.#abort = abort;
-      this.#context.onCanceled(() => abort.abort());
+      if (this.#context.canceled) abort.abort();
+      // Who listens to the signal is user code, which never runs in the middle of a change to the tables.
+      else this.#context.onCanceled(() => queueMicrotask(() => abort.abort()));
     }
     return this.#abort.signal;
   }

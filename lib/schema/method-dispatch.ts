@@ -58,7 +58,8 @@ export const dispatchMethod = (
     context.threw(error);
     return;
   }
-  return returned.then(
+  // A thenable may be anybody's: what it throws is a rejection, too.
+  return Promise.resolve(returned).then(
     (value) => {
       try {
         complete(context, method, value);
@@ -71,10 +72,15 @@ export const dispatchMethod = (
 };
 
 const isThenable = (value: unknown): value is PromiseLike<unknown> =>
-  typeof value === "object" && value !== null && typeof (value as PromiseLike<unknown>).then === "function";
+  typeof value === "object" &&
+  value !== null &&
+  // A server object may have a method named `then`.
+  !(value instanceof Server) &&
+  typeof (value as PromiseLike<unknown>).then === "function";
 
 /** Fills the results with what a method returned, by the rules of `Interface.Server`, and sends them. */
 const complete = (context: CallContext, method: MethodSchema, value: unknown): void => {
+  if (context.completed) return;
   const { results } = method;
   const { segment, position } = context.results();
   // Results are a struct even where nothing was set: a null pointer would read the same, and surprise other peers.

@@ -10,15 +10,15 @@ export const defineNested = <T extends object>(target: T, schema: Schema): T => 
   if (complete.has(target)) return target;
   complete.add(target);
   for (const { name } of schema.node.nestedNodes) {
-    // Ours win here, unlike in readers and builders: Person.Reader stays what it is, and loader.get(id) reaches the other.
-    if (name in target) continue;
-    Object.defineProperty(target, name, {
+    // Ours win here, unlike in readers and builders: Person.Reader stays what it is, Person.Reader_ is the other.
+    const key = name in target ? `${name}_` : name;
+    Object.defineProperty(target, key, {
       enumerable: true,
       configurable: true,
       get() {
         const nested = schema.nested(name);
         const value = nested === undefined ? undefined : schema.universe.declare(nested);
-        Object.defineProperty(target, name, { value, enumerable: true, configurable: true });
+        Object.defineProperty(target, key, { value, enumerable: true, configurable: true });
         return value;
       },
     });

@@ -65,7 +65,7 @@ export class AnyPointerPipeline {
 }
 
 const clientAt = ({ promise, path }: Place, schema: InterfaceSchema | undefined): InterfaceClient =>
-  RemotePromise.pipelined(promise, path, (hook) => clientOf(schema?.interfaceClass, hook));
+  RemotePromise.pipelined(promise, path, schema, (hook) => clientOf(schema?.interfaceClass, hook));
 
 const structPipelines = new WeakMap<StructSchema, StructPipelineClass>();
 

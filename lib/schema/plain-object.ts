@@ -25,9 +25,6 @@ export const toObject = (value: unknown, options: ToObjectOptions = {}): unknown
   return plain(value, options.verbose === true, leaf);
 };
 
-/** The same with what JSON can say: as the JSON codec of C++ writes it. */
-export const toJSON = (value: unknown): unknown => plain(value, false, jsonLeaf);
-
 const plain = (value: unknown, verbose: boolean, leaf: Leaf): unknown => {
   if (value instanceof StructBase) return plainStruct(asReader(value), verbose, leaf);
   if (value instanceof List) return (value as List<unknown>).map((one) => plain(one, verbose, leaf));
@@ -44,20 +41,12 @@ const plainStruct = (struct: StructReader, verbose: boolean, leaf: Leaf): object
     // An empty struct may hold an empty struct of the same type, without end.
     const isNull = schema.type.which === "struct" && !access.has.call(struct);
     const value = isNull ? null : plain(access.read.call(struct), verbose, leaf);
-    if (value === undefined) continue;
-    if (schema.name === "__proto__") {
+    // An assignment would set the prototype for `__proto__`, and fail for `constructor` where Object.prototype is frozen.
+    if (schema.name in Object.prototype) {
       Object.defineProperty(object, schema.name, { value, writable: true, enumerable: true, configurable: true });
     } else object[schema.name] = value;
   }
   return object;
-};
-
-/** 64-bit integers are text, Data an array of numbers. A capability has no form in JSON and is left out. */
-const jsonLeaf: Leaf = (value) => {
-  if (typeof value === "bigint") return value.toString();
-  if (typeof value === "number" && !Number.isFinite(value)) return String(value);
-  if (value instanceof Uint8Array) return Array.from(value);
-  return typeof value === "object" && value !== null ? undefined : value;
 };
 
 const base64 = (bytes: Uint8Array): string => {

@@ -1,4 +1,5 @@
-import { Struct } from "../serialization/struct.ts";
+import type { Segment } from "../serialization/segment.ts";
+import { Struct, type StructConstructor } from "../serialization/struct.ts";
 import type { FieldAccess } from "./field-access.ts";
 import type { StructSchema } from "./schema.ts";
 import type { StructClass } from "./struct-class.ts";
@@ -22,3 +23,31 @@ export abstract class StructReader extends StructBase {}
 
 /** A struct in a message that is built. */
 export abstract class StructBuilder extends StructBase {}
+
+/**
+ * A new class of readers or builders. Its constructor does not call the base's, and `extends` is spelled out by hand: V8
+ * keeps no derived construction inline that stands inside of a `try`, which every `for...of` is (measured: 65 ns against 8
+ * ns for an element and one of its fields).
+ */
+export const newStructClass = <T extends StructBase>(base: {
+  readonly prototype: T;
+}): StructConstructor<T> & { readonly prototype: T } => {
+  const StructClass = class {
+    declare readonly _segment: Segment;
+    declare readonly _data: number;
+    declare readonly _dataBytes: number;
+    declare readonly _pointerCount: number;
+    declare readonly _depth: number;
+
+    constructor(segment: Segment, data: number, dataBytes: number, pointerCount: number, depth: number) {
+      this._segment = segment;
+      this._data = data;
+      this._dataBytes = dataBytes;
+      this._pointerCount = pointerCount;
+      this._depth = depth;
+    }
+  };
+  Object.setPrototypeOf(StructClass, base);
+  Object.setPrototypeOf(StructClass.prototype, base.prototype);
+  return StructClass as unknown as StructConstructor<T> & { readonly prototype: T };
+};

@@ -66,6 +66,12 @@ const installMessageMethods = (): void => {
   const { toBytes, toBytesPacked, toSegments, toSegmentViews, write, writePacked } = io;
   installMethods(StructBase.prototype, { toBytes, toBytesPacked, toSegments, toSegmentViews, write, writePacked });
   installMethods(StructBase.prototype, { toText, toString: (struct: StructBase) => toText(struct) });
+  // Makes String(struct) work where a field is called toString.
+  Object.defineProperty(StructBase.prototype, Symbol.toPrimitive, {
+    value(this: StructBase, hint: string) {
+      return hint === "number" ? Number.NaN : toText(this);
+    },
+  });
   installMethods(StructBase.prototype, { disown: disown.disown, adopt: disown.adopt });
   installMethods(List.prototype, { disown: disown.disownElement, adopt: disown.adoptElement });
   const { fromBytes, fromBytesPacked, fromSegments, read, readPacked } = io;

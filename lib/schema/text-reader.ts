@@ -138,20 +138,27 @@ export class TextReader {
   #unescape(text: string): Uint8Array {
     if (!text.includes("\\")) return encoder.encode(text);
     const parts: Uint8Array[] = [];
+    let pending = "";
     let end = 0;
     for (const match of text.matchAll(escapeSequence)) {
-      const [all, hex, octal, character] = match;
-      parts.push(encoder.encode(text.slice(end, match.index)));
+      const [all, hexadecimal, octal, character = ""] = match;
+      pending += text.slice(end, match.index);
       end = match.index + all.length;
-      if (hex !== undefined) parts.push(Uint8Array.of(Number.parseInt(hex, 16)));
-      else if (octal !== undefined) parts.push(Uint8Array.of(Number.parseInt(octal, 8) & 0xff));
-      else {
-        const meaning = escaped[character as string];
+      if (hexadecimal === undefined && octal === undefined) {
+        const meaning = escaped[character];
         if (meaning === undefined) throw this.error(`there is no escape sequence \\${character}`);
-        parts.push(encoder.encode(meaning));
+        pending += meaning;
+        continue;
+      }
+      const byte =
+        (hexadecimal === undefined ? Number.parseInt(octal as string, 8) : Number.parseInt(hexadecimal, 16)) & 0xff;
+      if (byte < 0x80) pending += String.fromCharCode(byte);
+      else {
+        parts.push(encoder.encode(pending), Uint8Array.of(byte));
+        pending = "";
       }
     }
-    parts.push(encoder.encode(text.slice(end)));
+    parts.push(encoder.encode(pending + text.slice(end)));
     return joined(parts);
   }
 }

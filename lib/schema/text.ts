@@ -1,3 +1,4 @@
+import { CapnpError } from "../errors.ts";
 import type { Struct } from "../serialization/struct.ts";
 import { formatFloat32, formatFloat64 } from "./float-text.ts";
 import { type Fold, foldStruct, type Member } from "./fold.ts";
@@ -11,22 +12,41 @@ export interface TextOptions {
 }
 
 /** A value's text before it is laid out in lines. */
-type Piece = string | Sequence;
+type Piece = string | ListPiece | StructPiece;
 
-interface Sequence {
-  readonly open: "(" | "[";
-  readonly items: readonly Item[];
+interface ListPiece {
+  readonly open: "[";
+  readonly items: readonly Piece[];
 }
 
-interface Item {
-  /** `name = ` of a member; empty for an element. */
+interface StructPiece {
+  readonly open: "(";
+  readonly items: readonly MemberPiece[];
+}
+
+interface MemberPiece {
+  /** `name = `. */
   readonly label: string;
   readonly piece: Piece;
 }
 
-/** Cap'n Proto text of a struct, as C++ prints it: what `capnp decode` gives and what `capnp encode` reads. */
-export const formatText = (struct: Struct, schema: StructSchema, options?: TextOptions): string =>
-  layOut(foldStruct(struct, schema, textFold), options?.pretty === true ? 1 : 0, false);
+/**
+ * Cap'n Proto text of a struct, as C++ prints it: what `capnp decode` gives and what `capnp encode` reads.
+ *
+ * Throws the errors of reading a message, and CAPNP_MESSAGE_SIZE where the text is longer than a string can be.
+ */
+export const formatText = (struct: Struct, schema: StructSchema, options?: TextOptions): string => {
+  try {
+    return layOut(foldStruct(struct, schema, textFold), options?.pretty === true ? 1 : 0, false);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new CapnpError(
+      "CAPNP_MESSAGE_SIZE",
+      `This ${schema.path} is too large or too deeply nested to become one string: print parts of it. (${cause.message})`,
+      { cause },
+    );
+  }
+};
 
 /** The same of a struct that knows its schema. */
 export const toText = (struct: StructBase, options?: TextOptions): string =>
@@ -40,8 +60,8 @@ const textFold: Fold<Piece> = {
   text: (value) => `"${escapeText(value)}"`,
   data: (value) => `"${escapeData(value)}"`,
   enumerant: (schema, ordinal) => schema.names[ordinal] ?? `(${ordinal})`,
-  list: (elements) => ({ open: "[", items: elements.map((piece) => ({ label: "", piece })) }),
-  struct: (members) => ({ open: "(", items: members.filter(isPrinted).map(memberItem) }),
+  list: (items) => ({ open: "[", items }),
+  struct: (members) => ({ open: "(", items: members.filter(isPrinted).map(memberPiece) }),
   capability: () => "<external capability>",
   anyPointer: () => "<opaque pointer>",
 };
@@ -49,7 +69,10 @@ const textFold: Fold<Piece> = {
 /** The first member of a union is the active one of a struct that nobody has written to: where it is null it says nothing. */
 const isPrinted = ({ field, isNull }: Member): boolean => !isNull || field.discriminantValue !== 0;
 
-const memberItem = (member: Member): Item => ({ label: `${member.field.name} = `, piece: member.fold(textFold) });
+const memberPiece = (member: Member): MemberPiece => ({
+  label: `${member.field.node.name} = `,
+  piece: member.fold(textFold),
+});
 
 /** An element or member longer than this (in bytes), or of several lines, makes the sequence around it take a line for each. */
 const longestInline = 24;
@@ -62,12 +85,29 @@ const longestStruct = 64;
  */
 const layOut = (piece: Piece, level: number, labelled: boolean): string => {
   if (typeof piece === "string") return piece;
-  const { open, items } = piece;
+  const inner = level === 0 ? 0 : level + 1;
+  const texts =
+    piece.open === "["
+      ? layOutElements(piece.items, inner)
+      : piece.items.map((item) => item.label + layOut(item.piece, inner, true));
+  const { open } = piece;
   const close = open === "(" ? ")" : "]";
-  const texts = items.map((item) => item.label + layOut(item.piece, level === 0 ? 0 : level + 1, item.label !== ""));
   if (level === 0 || fitsOneLine(texts, open === "(")) return open + texts.join(", ") + close;
   const line = `\n${"  ".repeat(level)}`;
   return `${open}${labelled ? line : " "}${texts.join(`,${line}`)} ${close}`;
+};
+
+const layOutElements = (items: readonly Piece[], level: number): string[] => {
+  const texts: string[] = [];
+  let last: Piece | undefined;
+  let text = "";
+  for (const item of items) {
+    // Elements without content are one piece, however many they are.
+    if (item !== last) text = layOut(item, level, false);
+    last = item;
+    texts.push(text);
+  }
+  return texts;
 };
 
 const fitsOneLine = (texts: readonly string[], isStruct: boolean): boolean => {

@@ -4,6 +4,7 @@ import { describeValue } from "../serialization/scalar.ts";
 import { enumSchemaOf } from "./enum-class.ts";
 import { kindOf, typeName } from "./kind-of.ts";
 import { InterfaceSchema, type SchemaType, StructSchema } from "./schema.ts";
+import type * as typed from "./typed-any-pointer.ts";
 
 const named: Readonly<Record<string, SchemaType>> = {
   Void: { which: "void" },
@@ -23,10 +24,13 @@ const named: Readonly<Record<string, SchemaType>> = {
   AnyPointer: { which: "anyPointer", kind: "unconstrained" },
 };
 
-/** `Text`, `Data` and `AnyPointer` as arguments of `of` and `listOf`. */
+/** `Text`, `Data` and `AnyPointer` as arguments of `of` and `listOf`; as types, arguments of generic types. */
 export const Text = "Text";
 export const Data = "Data";
 export const AnyPointer = "AnyPointer";
+export type Text = typed.Text;
+export type Data = typed.Data;
+export type AnyPointer = typed.AnyPointer;
 
 /** A list type, for `AnyPointer.as` and as a type argument. */
 export class ListType {
@@ -35,6 +39,10 @@ export class ListType {
 
   constructor(elementType: SchemaType) {
     this.type = { which: "list", elementType };
+  }
+
+  get elementType(): SchemaType {
+    return this.type.elementType;
   }
 
   /** As schemas spell it. */
@@ -50,7 +58,11 @@ export class ListType {
 }
 
 /** The type `List(element)`: `listOf(Person)`, `listOf("UInt32")`, `listOf(listOf(Text))`. */
-export const listOf = (element: unknown): ListType => new ListType(typeOfArgument(element));
+export const listOf: {
+  <A extends typed.ElementArgument>(element: A): ListType & typed.ListOf<typed.ElementFor<A>>;
+  (element: object): ListType;
+} = <A extends typed.ElementArgument>(element: unknown) =>
+  new ListType(typeOfArgument(element)) as ListType & typed.ListOf<typed.ElementFor<A>>;
 
 /** The type that a struct, enum or interface class, a list type or the name of a built-in type stands for. */
 export const typeOfArgument = (argument: unknown): SchemaType => {

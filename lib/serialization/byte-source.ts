@@ -36,30 +36,37 @@ export interface ByteSource {
 /** Ends of the line of readers of each stream: a stream gives its bytes to one reader after the other. */
 const lines = new WeakMap<object, Promise<void>>();
 
-/** Waits until all readers that came before have let the stream go, then holds it. */
-export const openSource = async (stream: ByteStream): Promise<ByteSource> => {
+/**
+ * Holds the stream: at once where no other reader does, so that no error of the stream goes unheard before; otherwise when all that
+ * came before have let it go.
+ */
+export const openSource = (stream: ByteStream): ByteSource | Promise<ByteSource> => {
   const open = sourceOf(stream);
   const before = lines.get(stream);
   let leave = (): void => undefined;
   const left = new Promise<void>((resolve) => {
-    leave = resolve;
+    leave = () => {
+      if (lines.get(stream) === left) lines.delete(stream);
+      resolve();
+    };
   });
   lines.set(stream, left);
-  await before;
-  let source: ByteSource;
-  try {
-    source = open();
-  } catch (error) {
-    leave();
-    throw error;
-  }
-  return {
-    next: source.next,
-    close: (unused) => {
-      source.close(unused);
+  const hold = (): ByteSource => {
+    try {
+      const { next, close } = open();
+      return {
+        next,
+        close: (unused) => {
+          close(unused);
+          leave();
+        },
+      };
+    } catch (error) {
       leave();
-    },
+      throw error;
+    }
   };
+  return before === undefined ? hold() : before.then(hold);
 };
 
 const sourceOf = (stream: ByteStream): (() => ByteSource) => {

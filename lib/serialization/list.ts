@@ -22,40 +22,20 @@ export type ListConstructor<L> = new (
 export abstract class List<T> implements Iterable<T> {
   readonly [index: number]: T;
 
-  // Initialised as fields, with values of the right kind: an assignment in the constructor would climb the prototype
-  // chain to the Proxy below.
   /** @internal */
-  readonly _segment: Segment = emptySegment;
+  declare readonly _segment: Segment;
   /** Byte offset of the first element. @internal */
-  readonly _start: number = 0;
+  declare readonly _start: number;
   /** @internal */
-  readonly _length: number = 0;
+  declare readonly _length: number;
   /** Bytes from one element to the next. A list of Bool does not use it. @internal */
-  readonly _step: number = 0;
+  declare readonly _step: number;
   /** Bytes of each element's data section. @internal */
-  readonly _dataBytes: number = 0;
+  declare readonly _dataBytes: number;
   /** @internal */
-  readonly _pointerCount: number = 0;
+  declare readonly _pointerCount: number;
   /** How many levels of pointers may still be followed from an element. @internal */
-  readonly _depth: number = 0;
-
-  constructor(
-    segment: Segment,
-    start: number,
-    length: number,
-    step: number,
-    dataBytes: number,
-    pointerCount: number,
-    depth: number,
-  ) {
-    this._segment = segment;
-    this._start = start;
-    this._length = length;
-    this._step = step;
-    this._dataBytes = dataBytes;
-    this._pointerCount = pointerCount;
-    this._depth = depth;
-  }
+  declare readonly _depth: number;
 
   get length(): number {
     return this._length;
@@ -169,6 +149,45 @@ export abstract class List<T> implements Iterable<T> {
     return this.join();
   }
 }
+
+/**
+ * The class of lists that has the methods of `base`. Its constructor calls no other and `extends` is spelled out by hand,
+ * because V8 keeps no derived construction inline that stands inside of a `try`, which every `for...of` is.
+ */
+export const newListClass = <L extends List<unknown>>(base: { readonly prototype: L }): ListConstructor<L> => {
+  const ListClass = class {
+    // Fields, of the right kind from the beginning: an assignment to what is not there yet would climb the prototype chain
+    // to the Proxy below.
+    readonly _segment: Segment = emptySegment;
+    readonly _start: number = 0;
+    readonly _length: number = 0;
+    readonly _step: number = 0;
+    readonly _dataBytes: number = 0;
+    readonly _pointerCount: number = 0;
+    readonly _depth: number = 0;
+
+    constructor(
+      segment: Segment,
+      start: number,
+      length: number,
+      step: number,
+      dataBytes: number,
+      pointerCount: number,
+      depth: number,
+    ) {
+      this._segment = segment;
+      this._start = start;
+      this._length = length;
+      this._step = step;
+      this._dataBytes = dataBytes;
+      this._pointerCount = pointerCount;
+      this._depth = depth;
+    }
+  };
+  Object.setPrototypeOf(ListClass, base);
+  Object.setPrototypeOf(ListClass.prototype, base.prototype);
+  return ListClass as unknown as ListConstructor<L>;
+};
 
 /** `index` within a list of `length` elements as `at` of an array takes it; -1 where there is no such element. */
 export const elementIndex = (index: number, length: number): number => {

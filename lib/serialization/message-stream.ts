@@ -40,7 +40,8 @@ export const readMessage = async (
   options?: MessageOptions,
 ): Promise<Uint8Array[] | undefined> => {
   const reader = readerOf(encoding, options);
-  const source = await openSource(stream);
+  const opened = openSource(stream);
+  const source = opened instanceof Promise ? await opened : opened;
   let segments: Uint8Array[] | undefined;
   const take = (piece: Uint8Array): Uint8Array | undefined => {
     reader.push(piece);
@@ -67,7 +68,8 @@ export async function* readMessages(
   options?: MessageOptions,
 ): AsyncGenerator<Uint8Array[], void, undefined> {
   const reader = readerOf(encoding, options);
-  const source = await openSource(stream);
+  const opened = openSource(stream);
+  const source = opened instanceof Promise ? await opened : opened;
   // Behind an error nobody knows where a message begins: nothing is given back then.
   let unused: Uint8Array = nothing;
   let piece: Uint8Array = nothing;

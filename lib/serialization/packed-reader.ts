@@ -1,6 +1,6 @@
 import { CapnpError } from "../errors.ts";
 import { bytesNeeded, decodeFrame, defaultMaxFrameBytes, defaultMaxSegments, type FrameLimits } from "./framing.ts";
-import { bitCounts, unpackWord } from "./packed.ts";
+import { bitCounts, copyRun, unpackWord } from "./packed.ts";
 
 const nothing = new Uint8Array(0);
 const smallestFrame = 1024;
@@ -65,6 +65,8 @@ export class PackedReader {
   next(): Uint8Array[] | undefined {
     for (;;) {
       while (this.#frameBytes < this.#needed) {
+        if (this.#run === 0 && this.#tokenBytes === 0) this.#readWords();
+        if (this.#frameBytes === this.#needed) break;
         if (this.#run > 0 ? !this.#continueRun() : !this.#readWord()) return undefined;
       }
       const needed = bytesNeeded(this.#frame, 0, this.#frameBytes, this.#maxSegments, this.#maxFrameBytes);
@@ -114,6 +116,41 @@ export class PackedReader {
     return bytes === wanted;
   }
 
+  /**
+   * Unpacks what is needed as far as it surely lies within the piece. The same as {@link #readWord} and {@link #continueRun}, over
+   * and over, but with all that changes in local variables: it is where the time goes.
+   */
+  #readWords(): void {
+    const piece = this.#piece;
+    const needed = this.#needed;
+    const last = piece.length - longestToken;
+    let frame = this.#frame;
+    let at = this.#offset;
+    let out = this.#frameBytes;
+    while (at <= last && out < needed) {
+      if (out + 8 > frame.length) frame = this.#grow(out, 8);
+      const tag = piece[at] as number;
+      at = unpackWord(tag, piece, at + 1, frame, out);
+      out += 8;
+      if (tag !== 0 && tag !== 0xff) continue;
+      const run = (piece[at++] as number) * 8;
+      if (run === 0) continue;
+      if (out + run > needed || (tag !== 0 && at + run > piece.length)) {
+        this.#run = run;
+        this.#runIsZero = tag === 0;
+        break;
+      }
+      if (out + run > frame.length) frame = this.#grow(out, run);
+      if (tag !== 0) {
+        copyRun(piece, at, run, frame, out);
+        at += run;
+      }
+      out += run;
+    }
+    this.#offset = at;
+    this.#frameBytes = out;
+  }
+
   /** Unpacks one word and learns of the run behind it. False where the piece ends first; the word's beginning is kept then. */
   #readWord(): boolean {
     let from = this.#piece;
@@ -149,10 +186,15 @@ export class PackedReader {
   }
 
   #reserve(bytes: number): void {
-    const size = this.#frameBytes + bytes;
-    if (size <= this.#frame.length) return;
-    const grown = new Uint8Array(Math.min(this.#needed, Math.max(smallestFrame, 2 * size)));
-    grown.set(this.#frame.subarray(0, this.#frameBytes));
+    if (this.#frameBytes + bytes > this.#frame.length) this.#grow(this.#frameBytes, bytes);
+  }
+
+  /** Makes room for `bytes` behind `used`: no more than twice what there is then, or than what has come and waits. */
+  #grow(used: number, bytes: number): Uint8Array {
+    const wanted = Math.max(smallestFrame, 2 * (used + bytes), this.buffered);
+    const grown = new Uint8Array(Math.min(this.#needed, wanted));
+    grown.set(this.#frame.subarray(0, used));
     this.#frame = grown;
+    return grown;
   }
 }

@@ -197,7 +197,7 @@ export const unpack = (bytes: Uint8Array, limits?: UnpackLimits): Uint8Array => 
 };
 
 /** `set` needs a view of the source, which costs more than copying a short run by hand. */
-const copyRun = (from: Uint8Array, start: number, length: number, to: Uint8Array, at: number): void => {
+export const copyRun = (from: Uint8Array, start: number, length: number, to: Uint8Array, at: number): void => {
   if (length > 64) to.set(from.subarray(start, start + length), at);
   else for (let i = 0; i < length; i++) to[at + i] = from[start + i] as number;
 };

@@ -79,7 +79,37 @@ export const initStructList = (
   target.start += 8;
 };
 
+/** Texts up to this length are tried as ASCII first. */
+const shortText = 40;
+
+/**
+ * Writes a short text in one pass, in the hope that it is ASCII and that there is room; false where it was not, and nothing
+ * has changed then. Building spends most of its time on text: this saves a pass over it to find out its length in UTF-8.
+ */
+const setShortText = (segment: Segment, position: number, text: string): boolean => {
+  const { bytes, end } = segment;
+  const { length } = text;
+  const next = end + padToWord(length + 1);
+  if (next > bytes.length || !isNull(segment, position)) return false;
+  let all = 0;
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i);
+    bytes[end + i] = code;
+    all |= code;
+  }
+  if (all > 0x7f) {
+    bytes.fill(0, end, end + length);
+    return false;
+  }
+  segment.end = next;
+  write(segment, position, offsetPart(position, end, listKind), listPart(elementSize.byte, length + 1));
+  target.segment = segment;
+  target.start = end;
+  return true;
+};
+
 export const setText = (segment: Segment, position: number, text: string): void => {
+  if (text.length <= shortText && setShortText(segment, position, text)) return;
   const length = utf8Length(text);
   checkCount(length + 1, "Text (in bytes)");
   allocateObject(segment, position, padToWord(length + 1), listKind, listPart(elementSize.byte, length + 1));

@@ -1,4 +1,4 @@
-import { List, settableIndex } from "./list.ts";
+import { List, newListClass, settableIndex } from "./list.ts";
 import type { ListClasses, Writable } from "./primitive-list.ts";
 import type { Segment } from "./segment.ts";
 
@@ -46,5 +46,5 @@ export const pointerListClasses = (kind: PointerKind, name: string): ListClasses
       return init(this._segment, this._start + i * this._step, count, where);
     }
   }
-  return { Reader: PointerList, Builder: PointerListBuilder };
+  return { Reader: newListClass(PointerList), Builder: newListClass(PointerListBuilder) };
 };

@@ -1,4 +1,4 @@
-import { List, type ListConstructor, settableIndex } from "./list.ts";
+import { List, type ListConstructor, newListClass, settableIndex } from "./list.ts";
 import { checkBool, checkVoid, type ScalarKind } from "./scalar.ts";
 
 /** A list that is built: the same, and its elements can be set. */
@@ -28,7 +28,7 @@ export const scalarListClasses = <T extends number | bigint>(kind: ScalarKind<T>
       write(this._segment.view, this._start + i * this._step, check(value, where));
     }
   }
-  return { Reader: ScalarList, Builder: ScalarListBuilder };
+  return { Reader: newListClass(ScalarList), Builder: newListClass(ScalarListBuilder) };
 };
 
 class BoolList extends List<boolean> {
@@ -47,7 +47,10 @@ class BoolListBuilder extends BoolList implements Writable<unknown> {
   }
 }
 
-export const boolListClasses: ListClasses<boolean, boolean> = { Reader: BoolList, Builder: BoolListBuilder };
+export const boolListClasses: ListClasses<boolean, boolean> = {
+  Reader: newListClass(BoolList),
+  Builder: newListClass(BoolListBuilder),
+};
 
 class VoidList extends List<null> {
   override _at(): null {
@@ -62,4 +65,7 @@ class VoidListBuilder extends VoidList implements Writable<unknown> {
   }
 }
 
-export const voidListClasses: ListClasses<null, null> = { Reader: VoidList, Builder: VoidListBuilder };
+export const voidListClasses: ListClasses<null, null> = {
+  Reader: newListClass(VoidList),
+  Builder: newListClass(VoidListBuilder),
+};

@@ -1,4 +1,4 @@
-import { elementIndex, List, settableIndex } from "./list.ts";
+import { elementIndex, List, newListClass, settableIndex } from "./list.ts";
 import type { ListClasses, Writable } from "./primitive-list.ts";
 import type { Segment } from "./segment.ts";
 import type { StructConstructor } from "./struct.ts";
@@ -13,12 +13,12 @@ export const structListClasses = <R, B>(
   assign: (element: B, value: unknown) => void,
 ): ListClasses<R, B> => {
   const Elements = structList(Builder);
-  class StructListBuilder extends Elements implements Writable<unknown> {
+  abstract class StructListBuilder extends Elements implements Writable<unknown> {
     set(index: number, value: unknown): void {
       assign(this._at(settableIndex(index, this._length)), value);
     }
   }
-  return { Reader: structList(Reader), Builder: StructListBuilder };
+  return { Reader: newListClass(structList(Reader)), Builder: newListClass(StructListBuilder) };
 };
 
 const structList = <T>(Element: StructConstructor<T>) => {
@@ -63,7 +63,7 @@ const structList = <T>(Element: StructConstructor<T>) => {
     }
   }
 
-  return class StructList extends List<T> {
+  abstract class StructList extends List<T> {
     override _at(index: number): T {
       return new Element(
         this._segment,
@@ -83,5 +83,6 @@ const structList = <T>(Element: StructConstructor<T>) => {
     override [Symbol.iterator](): IterableIterator<T> {
       return new StructIterator(this);
     }
-  };
+  }
+  return StructList;
 };

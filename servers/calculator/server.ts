@@ -1,9 +1,9 @@
 import * as capnp from "capstan";
-import { Calculator, type Expression, type Operator } from "./calculator.ts";
+import { Calculator } from "./calculator.capnp.ts";
 
 /** Evaluates an expression; `args` are the values of the parameters of the function whose body it is. */
-const evaluate = async (expression: Expression, args: readonly number[]): Promise<number> => {
-  switch (expression.which()) {
+const evaluate = async (expression: Calculator.Expression.Reader, args: readonly number[]): Promise<number> => {
+  switch (expression.$which) {
     case "literal":
       return expression.literal;
     case "previousResult": {
@@ -22,7 +22,7 @@ const evaluate = async (expression: Expression, args: readonly number[]): Promis
     case "call": {
       const { function: callee, params } = expression.call;
       if (callee === null) throw new Error("call.function is null: it must be a function");
-      const values = await Promise.all([...params].map((param) => evaluate(param, args)));
+      const values = await Promise.all(params.map((param) => evaluate(param, args)));
       return (await callee.call({ params: values })).value;
     }
   }
@@ -36,24 +36,25 @@ class ValueImpl extends Calculator.Value.Server {
     this.#value = value;
   }
 
-  read() {
+  override read() {
     return { value: this.#value };
   }
 }
 
 /** An operator of two parameters. */
 class OperatorImpl extends Calculator.Function.Server {
-  readonly #op: Operator;
+  readonly #op: Calculator.Operator;
 
-  constructor(op: Operator) {
+  constructor(op: Calculator.Operator) {
     super();
     this.#op = op;
   }
 
-  call({ params }: { params: ArrayLike<number> }) {
-    if (params.length !== 2) throw new Error(`${this.#op} takes 2 parameters; ${params.length} were given`);
-    const a = params[0] as number;
-    const b = params[1] as number;
+  override call({ params }: Calculator.Function.CallParams.Reader) {
+    const [a, b] = params;
+    if (a === undefined || b === undefined || params.length !== 2) {
+      throw new Error(`${this.#op} takes 2 parameters; ${params.length} were given`);
+    }
     switch (this.#op) {
       case "add":
         return { value: a + b };
@@ -64,7 +65,8 @@ class OperatorImpl extends Calculator.Function.Server {
       case "divide":
         return { value: a / b };
       default:
-        throw new Error(`unknown operator ${this.#op}`);
+        // An enumerant that this schema does not know is a number.
+        throw new Error(`unknown operator ${this.#op satisfies never}`);
     }
   }
 }
@@ -72,15 +74,15 @@ class OperatorImpl extends Calculator.Function.Server {
 /** A function that a client defined. */
 class FunctionImpl extends Calculator.Function.Server {
   readonly #paramCount: number;
-  readonly #body: Expression;
+  readonly #body: Calculator.Expression.Reader;
 
-  constructor(paramCount: number, body: Expression) {
+  constructor(paramCount: number, body: Calculator.Expression.Reader) {
     super();
     this.#paramCount = paramCount;
     this.#body = body.copy();
   }
 
-  async call({ params }: { params: Iterable<number> }) {
+  override async call({ params }: Calculator.Function.CallParams.Reader) {
     const args = [...params];
     if (args.length !== this.#paramCount) {
       throw new Error(`this function takes ${this.#paramCount} parameters; ${args.length} were given`);
@@ -96,19 +98,17 @@ class FunctionImpl extends Calculator.Function.Server {
 
 export class CalculatorImpl extends Calculator.Server {
   /** Methods take the params by name... */
-  async evaluate({ expression }: { expression: Expression }) {
+  override async evaluate({ expression }: Calculator.EvaluateParams.Reader) {
     return { value: new ValueImpl(await evaluate(expression, [])) };
   }
 
   /** ... or the context of the call, with params and results; ... */
-  defFunction_context(context: capnp.MethodContext) {
-    const params = context.params as unknown as { paramCount: number; body: Expression };
-    const results = context.results as unknown as { func: FunctionImpl };
-    results.func = new FunctionImpl(params.paramCount, params.body);
+  override defFunction_context(context: Calculator.DefFunctionContext) {
+    context.results.func = new FunctionImpl(context.params.paramCount, context.params.body);
   }
 
   /** ... and a method with one result may return it as it is. */
-  getOperator({ op }: { op: Operator }) {
+  override getOperator({ op }: Calculator.GetOperatorParams.Reader) {
     return new OperatorImpl(op);
   }
 }

@@ -43,7 +43,7 @@ describe("the encodings of messages, compared with C++", function () {
   for (const name of ["AllTypes", "Defaults", "Shapes"]) {
     const type = types[name];
     const deep = { depth: 3, unknownEnumerants: true };
-    const known = { depth: 3 };
+    const readable = { depth: 3, readableByCpp: true };
 
     describe(`of ${name}`, () => {
       it("are packed to the bytes that C++ packs them to", () => {
@@ -97,7 +97,7 @@ describe("the encodings of messages, compared with C++", function () {
       });
 
       it("are read from their text by C++ and here alike", () => {
-        forAll(type, known, (messages) => {
+        forAll(type, readable, (messages) => {
           for (const message of messages) {
             const text = message.toText({ pretty: true });
             const form = hex(canonicalize(message));
@@ -117,7 +117,7 @@ describe("the encodings of messages, compared with C++", function () {
       });
 
       it("are read from their JSON by C++ and here alike", () => {
-        forAll(type, deep, (messages) => {
+        forAll(type, { ...readable, unknownEnumerants: true }, (messages) => {
           for (const message of messages) {
             const json = JSON.stringify(message);
             const there = convert("json:canonical", name, json);
@@ -127,6 +127,26 @@ describe("the encodings of messages, compared with C++", function () {
       });
     });
   }
+
+  it("obey the annotations of json.capnp as C++ does", () => {
+    const annotated = "test/fixtures/json-annotations.capnp";
+    const { Annotated } = loadLoosely(annotated);
+    forAll(Annotated, { depth: 3, readableByCpp: true }, (messages) => {
+      for (const message of messages) {
+        const form = hex(canonicalize(message));
+        const json = JSON.stringify(message);
+        const theirs = capnp(
+          ["convert", "--quiet", "binary:json", annotated, "Annotated"],
+          message.toBytes(),
+        ).toString();
+        expect(JSON.parse(json)).to.deep.equal(JSON.parse(theirs));
+        expect(hex(canonicalize(Annotated.fromJSON(theirs)))).to.equal(
+          hex(capnp(["convert", "--quiet", "json:canonical", annotated, "Annotated"], theirs)),
+        );
+        expect(hex(canonicalize(Annotated.fromJSON(json))), json).to.equal(form);
+      }
+    });
+  });
 
   it("print an AnyPointer and a generic struct as C++ does", () => {
     const { AllTypes, UsesMap } = types;

@@ -42,7 +42,7 @@ const node = (fields: readonly Field[], body: Partial<StructBody> = {}, id = 0x1
     isGroup: false,
     discriminantCount: fields.filter((field) => field.discriminantValue !== noDiscriminant).length,
     discriminantOffset: 2,
-    fields,
+    fields: fields.map((field, codeOrder) => ({ ...field, codeOrder })),
     ...body,
   },
 });
@@ -140,12 +140,42 @@ describe("a schema loader", () => {
     );
   });
 
-  it("refuses a group that is larger than its struct", () => {
+  it("refuses groups that lie in a circle", () => {
+    const group = (name: string, typeId: bigint): Field => ({
+      ...slot(name, "text", 0),
+      body: { which: "group", typeId },
+    });
+    const loader = new SchemaLoader();
+    loader.load(node([group("outer", 0x98n)]));
+    loader.load({ ...node([group("inner", 0x99n)], { isGroup: true }, 0x98n), scopeId: 0x1234n });
+    loader.load({ ...node([group("again", 0x98n)], { isGroup: true }, 0x99n), scopeId: 0x98n });
+    const itself = { ...node([group("itself", 0x9an)], { isGroup: true }, 0x9an), scopeId: 0x9an };
+    expectError("CAPNP_SCHEMA", () => loader.load(itself), "itself");
+    const made: Loose = loader.getStruct(0x1234n).structClass.newMessage();
+    expectError("CAPNP_SCHEMA", () => made.toObject(), "again");
+    expectError("CAPNP_SCHEMA", () => made.init("outer"), "again");
+  });
+
+  it("makes a struct as large as its groups, as C++ does", () => {
     const field: Field = { ...slot("group", "text", 0), body: { which: "group", typeId: 0x99n } };
     const loader = new SchemaLoader();
     loader.load(node([field]));
-    loader.load(node([slot("number", "uint32", 3)], { dataWordCount: 2, isGroup: true }, 0x99n));
+    loader.load({
+      ...node([slot("number", "uint32", 3)], { dataWordCount: 2, isGroup: true }, 0x99n),
+      scopeId: 0x1234n,
+    });
+    expect(loader.getStruct(0x1234n).body.dataWordCount).to.equal(2);
+    const made: Loose = loader.getStruct(0x1234n).structClass.newMessage({ group: { number: 7 } });
+    expect(received(made).toObject()).to.deep.equal({ group: { number: 7 } });
+  });
+
+  it("refuses a group of another struct", () => {
+    const field: Field = { ...slot("group", "text", 0), body: { which: "group", typeId: 0x99n } };
+    const loader = new SchemaLoader();
+    loader.load(node([field]));
+    loader.load({ ...node([slot("number", "uint32", 3)], { dataWordCount: 2, isGroup: true }, 0x99n), scopeId: 0x77n });
     const made: Loose = loader.getStruct(0x1234n).structClass.newMessage();
     expectError("CAPNP_SCHEMA", () => made.group, "group");
+    expectError("CAPNP_SCHEMA", () => loader.load({ ...node([], { isGroup: true }, 0x98n) }), "group of no struct");
   });
 });

@@ -30,6 +30,10 @@ export class BrokenClient extends ClientHook implements Pipeline {
   }
 }
 
+/** A promise that waits for itself would wait for ever. */
+export const resolvedToItself = (): CapnpError =>
+  new CapnpError("CAPNP_CALL", "The promise of a capability resolved to itself.");
+
 class NullClient extends BrokenClient {
   constructor() {
     super(new CapnpError("CAPNP_NULL_CAPABILITY", "Called null capability."));

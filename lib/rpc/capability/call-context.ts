@@ -1,6 +1,5 @@
 import type { Segment } from "../../serialization/segment.ts";
 import type { Payload } from "./payload.ts";
-import type { Pipeline } from "./pipeline.ts";
 import type { OutgoingCall } from "./request.ts";
 
 /**
@@ -8,6 +7,9 @@ import type { OutgoingCall } from "./request.ts";
  * or after the caller has lost interest, has no effect.
  */
 export interface CallContext {
+  /** Called right before the method runs. False where the caller has given up: it must not run then. */
+  start(): boolean;
+
   /** Throws CAPNP_RELEASED after `releaseParams`. */
   readonly params: Payload;
 
@@ -17,8 +19,8 @@ export interface CallContext {
   /** The place of the pointer to the results struct, in the message that will carry them. */
   results(): ResultsPlace;
 
-  /** Tells where capabilities in the results will be found before the results are complete. */
-  setPipeline(pipeline: Pipeline): void;
+  /** Tells where capabilities in the results will be found before the results are complete. Takes the payload over. */
+  setPipeline(payload: Payload): void;
 
   /** Sends the call and makes its results this call's. */
   tailCall(call: OutgoingCall): void;
@@ -26,6 +28,8 @@ export interface CallContext {
   returned(): void;
   threw(error: unknown): void;
 
+  /** True once the call was completed. */
+  readonly completed: boolean;
   /** True once the caller has given up. */
   readonly canceled: boolean;
   /** Calls back when the caller gives up, at once where it has. */

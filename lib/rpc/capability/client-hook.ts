@@ -2,6 +2,10 @@ import type { Capability } from "../../serialization/cap-table.ts";
 import type { CallContext } from "./call-context.ts";
 import type { OutgoingCall } from "./request.ts";
 
+/** Hooks whose last reference is gone and that have not been destroyed yet. */
+const unreferenced: ClientHook[] = [];
+let isDestroying = false;
+
 /**
  * What stands behind a capability: an object here, an object at a peer, the promise of one, or an error. User code never
  * sees it; `Client` is its public face.
@@ -15,14 +19,34 @@ import type { OutgoingCall } from "./request.ts";
  */
 export abstract class ClientHook implements Capability {
   #references = 1;
+  #isDestroyed = false;
 
   addRef(): this {
     this.#references++;
     return this;
   }
 
+  /**
+   * Hooks that go with this one are destroyed after it, not within: a peer can make chains of promises of any length, which
+   * must not end in a call as deep.
+   */
   release(): void {
-    if (--this.#references === 0) this.destroyed();
+    if (--this.#references !== 0) return;
+    unreferenced.push(this);
+    if (isDestroying) return;
+    isDestroying = true;
+    try {
+      for (let i = 0; i < unreferenced.length; i++) {
+        const hook = unreferenced[i] as ClientHook;
+        // Who was looked up in a table in the meantime has a reference again.
+        if (hook.#references !== 0 || hook.#isDestroyed) continue;
+        hook.#isDestroyed = true;
+        hook.destroyed();
+      }
+    } finally {
+      unreferenced.length = 0;
+      isDestroying = false;
+    }
   }
 
   /** True while somebody besides the one who asks holds a reference. */
@@ -51,6 +75,11 @@ export abstract class ClientHook implements Capability {
     return false;
   }
 
+  /** Where calls on this promise go until it resolves, if that is here; null for others. Borrowed, not owned. */
+  get awaits(): ClientHook | null {
+    return null;
+  }
+
   /** Calls back at the moment this promise resolves (only where `isPromise`). What it returns takes the listener away. */
   onResolved(_listener: () => void): () => void {
     throw new Error("only a promise resolves");
@@ -71,6 +100,16 @@ export abstract class ClientHook implements Capability {
     return false;
   }
 }
+
+/** Whether calls on a hook reach a promise that is pending: if that resolved to the hook, it would wait for itself. */
+export const leadsTo = (hook: ClientHook, promise: ClientHook): boolean => {
+  for (let next: ClientHook | null = hook; next !== null; ) {
+    const inner = innermost(next);
+    if (inner === promise) return true;
+    next = inner.awaits;
+  }
+  return false;
+};
 
 /** The end of a chain of resolved promises. Borrowed, not owned. */
 export const innermost = (hook: ClientHook): ClientHook => {

@@ -1,9 +1,9 @@
 import { CapnpError } from "../../errors.ts";
-import { toError } from "./local-call-context.ts";
 import { BrokenClient, nullClient } from "./broken-client.ts";
 import type { ClientHook } from "./client-hook.ts";
 import { QueuedClient } from "./queued-client.ts";
 import { Server, serverHook } from "./server.ts";
+import { toError } from "./thrown.ts";
 
 /** Gives references back that user code forgot, once their `Client` is collected. */
 const forgotten = new FinalizationRegistry<ClientHook>((hook) => hook.release());

@@ -5,8 +5,9 @@ import { BrokenClient } from "./broken-client.ts";
 import type { CallContext, ResultsPlace } from "./call-context.ts";
 import type { ClientHook } from "./client-hook.ts";
 import { Payload } from "./payload.ts";
-import { type Pipeline, QueuedPipeline } from "./pipeline.ts";
+import { QueuedPipeline } from "./pipeline.ts";
 import type { OutgoingCall, PendingCall, ReturnListener } from "./request.ts";
+import { toError } from "./thrown.ts";
 
 /** The error of a call that was given up, where no better reason is known. */
 export const canceledError = (reason?: unknown): CapnpError =>
@@ -14,21 +15,24 @@ export const canceledError = (reason?: unknown): CapnpError =>
     ? reason
     : new CapnpError("CAPNP_CANCELED", "The call was canceled by its caller.", { cause: reason });
 
-export const toError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
+type Outcome = { readonly results: Payload } | { readonly error: Error };
 
 /**
  * Both ends of a call that crosses no connection.
  *
- * State: pending -> completed (returned or threw) | canceled. The listener is told once, whichever comes first.
+ * State: waiting -> started (the method runs) -> completed (it returned, threw, or passed the call on) -> settled (the
+ * listener was told) | canceled, from any of these before settled. The listener is told once, whichever comes first.
  */
 export class LocalCallContext implements CallContext, PendingCall {
   #params: Payload | undefined;
   #results: MessageBuilder | undefined;
   readonly #pipeline = new QueuedPipeline();
-  #outcome: { readonly results?: Payload; readonly error?: Error } | undefined;
+  #outcome: Outcome | undefined;
   #listener: ReturnListener | undefined;
   #cancelListeners: (() => void)[] | undefined;
   #forwarded: PendingCall | undefined;
+  #started = false;
+  completed = false;
   canceled = false;
 
   constructor(params: MessageBuilder) {
@@ -37,6 +41,11 @@ export class LocalCallContext implements CallContext, PendingCall {
 
   get caller(): undefined {
     return undefined;
+  }
+
+  start(): boolean {
+    this.#started = true;
+    return !this.canceled;
   }
 
   get params(): Payload {
@@ -54,50 +63,53 @@ export class LocalCallContext implements CallContext, PendingCall {
     return { segment: this.#results.rootSegment, position: 0 };
   }
 
-  setPipeline(pipeline: Pipeline): void {
-    this.#pipeline.resolve(pipeline);
+  setPipeline(payload: Payload): void {
+    this.#pipeline.preset(payload);
   }
 
   tailCall(call: OutgoingCall): void {
-    if (this.#outcome !== undefined) {
+    if (!this.#complete() || this.#outcome !== undefined) {
       call.discard();
       return;
     }
-    this.releaseParams();
-    this.#results?.capTable.release();
-    this.#results = undefined;
     const pending = call.send();
     this.#forwarded = pending;
     this.#pipeline.resolve(pending);
     pending.onReturn({
-      returned: (results) => this.#complete({ results }),
-      threw: (error) => this.#complete({ error }),
+      returned: (results) => this.#settle({ results }),
+      threw: (error) => this.#settle({ error }),
     });
   }
 
   returned(): void {
     const { segment, position } = this.results();
     this.#results = undefined;
-    this.#complete({ results: new Payload(segment, position, defaultNestingLimit) });
+    const results = new Payload(segment, position, defaultNestingLimit);
+    if (this.#complete()) this.#settle({ results });
+    else results.release();
   }
 
   threw(error: unknown): void {
-    this.#complete({ error: toError(error) });
+    if (this.#complete()) this.#settle({ error: toError(error) });
   }
 
-  #complete(outcome: { readonly results?: Payload; readonly error?: Error }): void {
+  /** The method is done, with what it was given and with what it did not return. False where it was done before. */
+  #complete(): boolean {
+    this.releaseParams();
+    if (this.#results?.arena.hasCapTable) this.#results.capTable.release();
+    this.#results = undefined;
+    if (this.completed) return false;
+    this.completed = true;
+    return true;
+  }
+
+  #settle(outcome: Outcome): void {
     if (this.#outcome !== undefined) {
-      outcome.results?.release();
+      if ("results" in outcome) outcome.results.release();
       return;
     }
     this.#outcome = outcome;
-    this.releaseParams();
-    this.#results?.capTable.release();
-    if (outcome.results !== undefined) this.#pipeline.resolve(outcome.results);
-    else {
-      const broken = new BrokenClient(outcome.error as Error);
-      this.#pipeline.resolve(broken);
-    }
+    this.#pipeline.resolve("results" in outcome ? outcome.results : new BrokenClient(outcome.error));
     this.#tell();
   }
 
@@ -105,8 +117,8 @@ export class LocalCallContext implements CallContext, PendingCall {
     const listener = this.#listener;
     const outcome = this.#outcome;
     if (listener === undefined || outcome === undefined) return;
-    if (outcome.results !== undefined) listener.returned(outcome.results);
-    else listener.threw(outcome.error as Error);
+    if ("results" in outcome) listener.returned(outcome.results);
+    else listener.threw(outcome.error);
   }
 
   onReturn(listener: ReturnListener): void {
@@ -121,13 +133,12 @@ export class LocalCallContext implements CallContext, PendingCall {
   cancel(reason: Error): void {
     if (this.#outcome !== undefined) return;
     this.canceled = true;
+    // A callee that is at work keeps its params until it is done. Its results go nowhere.
+    if (!this.#started) this.releaseParams();
+    this.#settle({ error: reason });
     this.#forwarded?.cancel(reason);
-    // The callee may still be at work: its params stay until it is done, its results go nowhere.
-    this.#outcome = { error: reason };
-    this.#pipeline.resolve(new BrokenClient(reason));
     for (const listener of this.#cancelListeners ?? []) listener();
     this.#cancelListeners = undefined;
-    this.#tell();
   }
 
   onCanceled(listener: () => void): void {

@@ -25,12 +25,7 @@ export class LocalClient extends ClientHook {
   override call(interfaceId: bigint, methodId: number, context: CallContext): void {
     this.addRef();
     queueMicrotask(() => {
-      if (context.canceled) {
-        context.releaseParams();
-        this.release();
-        return;
-      }
-      const running = this.#dispatcher.dispatch(interfaceId, methodId, context);
+      const running = context.start() ? this.#dispatcher.dispatch(interfaceId, methodId, context) : undefined;
       if (running === undefined) this.release();
       else running.then(() => this.release());
     });

@@ -1,4 +1,5 @@
 import type { ClientHook } from "./client-hook.ts";
+import type { Payload } from "./payload.ts";
 import { QueuedClient } from "./queued-client.ts";
 
 /** Capabilities inside results that may not be there yet. */
@@ -17,6 +18,8 @@ const key = (path: readonly number[]): string => path.join();
 export class QueuedPipeline implements Pipeline {
   readonly #clients = new Map<string, { readonly path: readonly number[]; readonly client: QueuedClient }>();
   #target: Pipeline | undefined;
+  /** The target where it was set before the results were there: owned until they are. */
+  #preset: Payload | undefined;
 
   pipelined(path: readonly number[]): ClientHook {
     if (this.#target !== undefined) return this.#target.pipelined(path);
@@ -27,16 +30,28 @@ export class QueuedPipeline implements Pipeline {
     return client.addRef();
   }
 
-  /** True while a capability that was asked for here waits for the results. */
+  /** True while a capability that was asked for here, or a call on one, waits for the results. */
   get isAwaited(): boolean {
-    for (const { client } of this.#clients.values()) if (client.isShared) return true;
+    for (const { client } of this.#clients.values()) if (client.isAwaited) return true;
     return false;
+  }
+
+  /** Says where capabilities are before the results are there; takes the payload over. Only the first call counts. */
+  preset(payload: Payload): void {
+    if (this.#target !== undefined) {
+      payload.release();
+      return;
+    }
+    this.resolve(payload);
+    this.#preset = payload;
   }
 
   /** Sends what was held back on its way, in the order of its arrival for each capability. Only the first call counts. */
   resolve(target: Pipeline): void {
-    if (this.#target !== undefined) return;
+    if (this.#target !== undefined && this.#preset === undefined) return;
     this.#target = target;
+    this.#preset?.release();
+    this.#preset = undefined;
     for (const { path, client } of this.#clients.values()) {
       client.resolve(target.pipelined(path));
       client.release();

@@ -1,5 +1,6 @@
+import { BrokenClient, resolvedToItself } from "./broken-client.ts";
 import type { CallContext } from "./call-context.ts";
-import { ClientHook } from "./client-hook.ts";
+import { ClientHook, innermost, leadsTo } from "./client-hook.ts";
 import type { OutgoingCall } from "./request.ts";
 
 interface QueuedCall {
@@ -33,32 +34,39 @@ export class QueuedClient extends ClientHook {
   }
 
   override get connection(): object | null {
-    return this.#target?.connection ?? null;
+    return this.#target === null ? null : innermost(this.#target).connection;
   }
 
   override get brokenBy(): Error | undefined {
-    return this.#target?.brokenBy;
+    return this.#target === null ? undefined : innermost(this.#target).brokenBy;
   }
 
   override get isNull(): boolean {
-    return this.#target?.isNull ?? false;
+    return this.#target !== null && innermost(this.#target).isNull;
   }
 
   override messageCall(interfaceId: bigint, methodId: number): OutgoingCall | null {
-    return this.#target?.messageCall(interfaceId, methodId) ?? null;
+    return this.#target === null ? null : innermost(this.#target).messageCall(interfaceId, methodId);
   }
 
   override call(interfaceId: bigint, methodId: number, context: CallContext): void {
-    if (this.#target !== null) this.#target.call(interfaceId, methodId, context);
+    if (this.#target !== null) innermost(this.#target).call(interfaceId, methodId, context);
     else this.#queue.push({ interfaceId, methodId, context });
   }
 
-  /** Settles the promise; takes over the reference. Only the first call counts. */
-  resolve(target: ClientHook): void {
+  /** True while somebody besides the one who asks holds a reference, or a call waits that was not canceled. */
+  get isAwaited(): boolean {
+    return this.isShared || this.#queue.some(({ context }) => !context.canceled);
+  }
+
+  /** Settles the promise; takes over the reference. Only the first call counts. What leads back to itself is broken. */
+  resolve(replacement: ClientHook): void {
     if (this.#target !== null) {
-      target.release();
+      replacement.release();
       return;
     }
+    const target = leadsTo(replacement, this) ? new BrokenClient(resolvedToItself()) : replacement;
+    if (target !== replacement) replacement.release();
     this.#target = target;
     const queue = this.#queue;
     this.#queue = [];

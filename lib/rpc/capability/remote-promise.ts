@@ -26,7 +26,8 @@ export class RemotePromise<Results> implements PromiseLike<Results> {
   #error: Error | undefined;
   #promise: Promise<Results> | undefined;
   #settle: { readonly resolve: (results: Results) => void; readonly reject: (error: Error) => void } | undefined;
-  #clients: Map<string, Client> | undefined;
+  /** By type, then by path. */
+  #clients: Map<object | undefined, Map<string, Client>> | undefined;
   #stopWatching: (() => void) | undefined;
 
   /** @internal */
@@ -44,7 +45,7 @@ export class RemotePromise<Results> implements PromiseLike<Results> {
   #watch({ signal, timeout }: CallOptions): void {
     const stops: (() => void)[] = [];
     if (signal !== undefined) {
-      const abort = (): void => this.cancel(signal.reason);
+      const abort = (): void => this.#cancel(signal.reason);
       if (signal.aborted) {
         abort();
         return;
@@ -54,7 +55,7 @@ export class RemotePromise<Results> implements PromiseLike<Results> {
     }
     if (timeout !== undefined) {
       const timer = setTimeout(
-        () => this.cancel(new CapnpError("CAPNP_TIMEOUT", `The call did not return within ${timeout} ms.`)),
+        () => this.#cancel(new CapnpError("CAPNP_TIMEOUT", `The call did not return within ${timeout} ms.`)),
         timeout,
       );
       stops.push(() => clearTimeout(timer));
@@ -118,6 +119,11 @@ export class RemotePromise<Results> implements PromiseLike<Results> {
 
   /** Gives the call up: it rejects with CAPNP_CANCELED (or the CapnpError given), and the callee is told. */
   cancel(reason?: unknown): void {
+    this.#cancel(reason);
+  }
+
+  /** The same where a result named `cancel` hides the method. */
+  #cancel(reason?: unknown): void {
     this.#pending.cancel(canceledError(reason));
   }
 
@@ -126,9 +132,11 @@ export class RemotePromise<Results> implements PromiseLike<Results> {
    * accessors gave.
    */
   [Symbol.dispose](): void {
-    if (this.#payload === undefined && this.#error === undefined) this.cancel();
+    if (this.#payload === undefined && this.#error === undefined) this.#cancel();
     this.#payload?.release();
-    for (const client of this.#clients?.values() ?? []) Client.release(client);
+    for (const clients of this.#clients?.values() ?? []) {
+      for (const client of clients.values()) Client.release(client);
+    }
     this.#clients?.clear();
   }
 
@@ -136,18 +144,24 @@ export class RemotePromise<Results> implements PromiseLike<Results> {
     return "RemotePromise";
   }
 
-  /** The client at a path into the results, the same one each time. @internal */
+  /** The client at a path into the results, the same one each time that it is asked for as one type. @internal */
   static pipelined<C extends Client>(
     promise: RemotePromise<unknown>,
     path: readonly number[],
+    type: object | undefined,
     make: (hook: ClientHook) => C,
   ): C {
     promise.#clients ??= new Map();
+    let clients = promise.#clients.get(type);
+    if (clients === undefined) {
+      clients = new Map();
+      promise.#clients.set(type, clients);
+    }
     const key = path.join();
-    const known = promise.#clients.get(key);
+    const known = clients.get(key);
     if (known !== undefined) return known as C;
     const client = make(promise.#pending.pipelined(path));
-    promise.#clients.set(key, client);
+    clients.set(key, client);
     return client;
   }
 }

@@ -10,7 +10,7 @@ export interface OutgoingCall {
   /** Where the pointer to the params struct lies. */
   readonly segment: Segment;
   readonly position: number;
-  /** Sends it; once. */
+  /** Sends it; once. The target may have been released since the call was begun. */
   send(): PendingCall;
   /** Gives up a call that was not sent, with the capabilities in its params. */
   discard(): void;
@@ -44,7 +44,7 @@ class LocalCall implements OutgoingCall {
   readonly #message = new MessageBuilder();
 
   constructor(target: ClientHook, interfaceId: bigint, methodId: number) {
-    this.#target = target;
+    this.#target = target.addRef();
     this.#interfaceId = interfaceId;
     this.#methodId = methodId;
   }
@@ -60,10 +60,12 @@ class LocalCall implements OutgoingCall {
   send(): PendingCall {
     const context = new LocalCallContext(this.#message);
     this.#target.call(this.#interfaceId, this.#methodId, context);
+    this.#target.release();
     return context;
   }
 
   discard(): void {
-    this.#message.capTable.release();
+    if (this.#message.arena.hasCapTable) this.#message.capTable.release();
+    this.#target.release();
   }
 }

@@ -6,11 +6,16 @@ import { LocalClient } from "./local-client.ts";
  * The base of every `Interface.Server`. A subclass has a method for each method of the interface; see api `Serving`.
  *
  * When the last reference to a server object is gone, its `[Symbol.dispose]()` runs, or its `close()` where it has no
- * such method. What these throw is reported by `onDisposeError`.
+ * such method and the interface does not have a method of that name either. What these throw is reported by `onDisposeError`.
  */
 export abstract class Server {
   /** Runs a method by its ids. Made from the schema by the class builder. @internal */
   abstract _dispatch(interfaceId: bigint, methodId: number, context: CallContext): void | PromiseLike<void>;
+
+  /** True where `close` is a method of the interface, for callers and not for us. @internal */
+  get _closeIsMethod(): boolean {
+    return false;
+  }
 }
 
 const hooks = new WeakMap<Server, LocalClient>();
@@ -36,7 +41,7 @@ const dispose = (server: Server): void => {
   const { [Symbol.dispose]: disposer, close } = server as Server & Disposable;
   try {
     if (typeof disposer === "function") disposer.call(server);
-    else if (typeof close === "function") {
+    else if (typeof close === "function" && !server._closeIsMethod) {
       const closing = close.call(server);
       if (closing instanceof Promise) closing.catch((error: unknown) => reportDisposeError(error));
     }

@@ -1,44 +1,60 @@
 import { CapnpError } from "../../errors.ts";
 import { CapTable } from "../../serialization/cap-table.ts";
+import { copyPointer } from "../../serialization/copy.ts";
+import { MessageBuilder } from "../../serialization/message.ts";
 import { setCapability } from "../../serialization/pointer-builder.ts";
 import { defaultNestingLimit } from "../../serialization/read-limiter.ts";
 import { pointerPosition, type Struct } from "../../serialization/struct.ts";
 import { BrokenClient } from "../capability/broken-client.ts";
 import type { CallContext, ResultsPlace } from "../capability/call-context.ts";
 import type { ClientHook } from "../capability/client-hook.ts";
-import { paramsReleased, toError } from "../capability/local-call-context.ts";
+import { paramsReleased } from "../capability/local-call-context.ts";
 import { Payload } from "../capability/payload.ts";
 import { type Pipeline, QueuedPipeline } from "../capability/pipeline.ts";
 import type { OutgoingCall, PendingCall } from "../capability/request.ts";
-import { copyPointer } from "../../serialization/copy.ts";
+import { toError } from "../capability/thrown.ts";
 import { initChild, messageTag, OutgoingMessage, setBit, setU32, writeCapTable } from "../wire.ts";
+import { ReceivedCapTable } from "./cap-descriptor.ts";
 import type { ConnectionState } from "./connection-state.ts";
 import { type AfterSend, describe, exportIds, releaseExport } from "./export.ts";
 import type { AnswerId } from "./ids.ts";
-import { sendBareReturn } from "./outgoing.ts";
+import { type BareReturn, sendBareReturn } from "./outgoing.ts";
 import type { Question } from "./question.ts";
 
 type Outcome = { readonly results: Payload } | { readonly error: Error };
 
+/** How the peer asked for its results. */
+export interface AnswerOptions {
+  /** `Call.sendResultsTo.yourself`. */
+  readonly redirected?: boolean;
+  /** `Call.onlyPromisePipeline`. */
+  readonly pipelineOnly?: boolean;
+  readonly caller?: object | undefined;
+}
+
 /**
  * A row of the answer table: a call or bootstrap of the peer's, and the context of the method that serves it.
  *
- * State: running -> returned (Return sent; the row stays for calls pipelined on it until Finish comes) | canceled (Finish
- * came first: Return.canceled is sent, the row is gone, the method may still be at work) | lost (the connection is over).
+ * State: running -> returned (Return sent; the row stays for calls pipelined on it until Finish comes) | canceled (the
+ * method may still be at work, its outcome goes nowhere). Finish may come in any state; the row is gone then and the id is
+ * the peer's again, so nothing is sent for it any more. It cancels a running call, unless capabilities of the results are
+ * awaited all the same: the call goes on for them.
  *
- * With `redirected` (`sendResultsTo.yourself`) the results stay here until a Return of the peer's says which question of
- * ours they answer; only then is the call returned, as `resultsSentElsewhere`.
+ * Redirected results stay here until a Return of the peer's says which question of ours they answer; only then is the
+ * call returned, as `resultsSentElsewhere`.
  */
 export class Answer implements CallContext {
   readonly id: AnswerId;
   readonly caller: object | undefined;
+  readonly isRedirected: boolean;
   readonly #state: ConnectionState;
-  readonly #redirected: boolean;
+  readonly #pipelineOnly: boolean;
   #status: "running" | "returned" | "canceled" = "running";
-  /** True from Finish on: the id belongs to the peer again, and nothing may be sent for it any more. */
+  #started = false;
+  completed = false;
   #finished = false;
-  /** True where Finish came early, and capabilities of the results are awaited all the same: the call goes on for them. */
-  #detached = false;
+  /** True where the question that was to take the results was canceled. */
+  #abandoned = false;
   #params: Payload | undefined;
   #message: OutgoingMessage | undefined;
   #payload: Struct | undefined;
@@ -49,24 +65,32 @@ export class Answer implements CallContext {
   /** What capabilities the Return described: calls pipelined later go there. */
   #frozen: CapTable | undefined;
   #forwarded: PendingCall | undefined;
+  /** Of a redirected call. */
   #outcome: Outcome | undefined;
   #taker: Question | undefined;
   #cancelListeners: (() => void)[] | undefined;
 
-  constructor(state: ConnectionState, id: AnswerId, params: Payload | undefined, redirected: boolean, caller?: object) {
+  constructor(state: ConnectionState, id: AnswerId, params: Payload | undefined, options: AnswerOptions = {}) {
     this.#state = state;
     this.id = id;
     this.#params = params;
-    this.#redirected = redirected;
-    this.caller = caller;
+    this.isRedirected = options.redirected ?? false;
+    this.#pipelineOnly = options.pipelineOnly ?? false;
+    this.caller = options.caller;
   }
 
   get canceled(): boolean {
     return this.#status === "canceled";
   }
 
-  get isRedirected(): boolean {
-    return this.#redirected;
+  /** True while no question of ours has been given the results of this redirected call. */
+  get isUntaken(): boolean {
+    return this.isRedirected && this.#taker === undefined;
+  }
+
+  start(): boolean {
+    this.#started = true;
+    return !this.canceled;
   }
 
   get params(): Payload {
@@ -80,16 +104,16 @@ export class Answer implements CallContext {
   }
 
   results(): ResultsPlace {
-    const payload = this.#results();
-    return { segment: payload._segment, position: pointerPosition(payload, 0) };
-  }
-
-  #results(): Struct {
     if (this.#payload === undefined) {
       this.#message = new OutgoingMessage(messageTag.return, "return", 128);
       this.#payload = initChild(this.#message.at, 0, "payload");
     }
-    return this.#payload;
+    return { segment: this.#payload._segment, position: pointerPosition(this.#payload, 0) };
+  }
+
+  #resultsPayload(): Payload {
+    const { segment, position } = this.results();
+    return new Payload(segment, position, defaultNestingLimit);
   }
 
   /** Answers a Bootstrap; takes over the reference. */
@@ -99,29 +123,19 @@ export class Answer implements CallContext {
     this.returned();
   }
 
-  setPipeline(pipeline: Pipeline): void {
-    this.#pipeline.resolve(pipeline);
+  setPipeline(payload: Payload): void {
+    this.#pipeline.preset(payload);
   }
 
   pipelined(path: readonly number[]): ClientHook {
     return (this.#sentResults ?? this.#pipeline).pipelined(path);
   }
 
-  get #isOpen(): boolean {
-    return this.#status === "running" && !this.#finished;
-  }
-
-  /** The end of a call that went on for its pipeline only. */
-  #completeDetached(pipeline: Pipeline): void {
-    if (!this.#detached) return;
-    this.#detached = false;
-    this.#status = "returned";
-    this.#pipeline.resolve(pipeline);
-  }
-
   tailCall(call: OutgoingCall): void {
-    if (!this.#isOpen && !this.#detached) {
+    const isFirst = this.#complete();
+    if (!isFirst || this.#status !== "running") {
       call.discard();
+      if (isFirst) this.#dropAll();
       return;
     }
     this.releaseParams();
@@ -131,47 +145,89 @@ export class Answer implements CallContext {
     this.#pipeline.resolve(pending);
     pending.onReturn({
       returned: (results) => {
-        if (this.#isOpen) {
-          try {
-            const { segment, position } = this.results();
-            copyPointer(segment, position, results.segment, results.position, results.depth);
-            this.returned();
-          } catch (error) {
-            this.threw(error);
-          }
-        } else this.#completeDetached(results);
+        try {
+          const { segment, position } = this.results();
+          copyPointer(segment, position, results.segment, results.position, results.depth);
+          this.#succeed();
+        } catch (error) {
+          this.#fail(error);
+        }
         results.release();
       },
-      threw: (error) => this.threw(error),
+      threw: (error) => this.#fail(error),
     });
   }
 
+  returned(): void {
+    if (this.#complete()) this.#succeed();
+  }
+
+  threw(thrown: unknown): void {
+    if (this.#complete()) this.#fail(thrown);
+  }
+
+  /** The method is done. False where it was done before. */
+  #complete(): boolean {
+    if (this.completed) return false;
+    this.completed = true;
+    return true;
+  }
+
+  #succeed(): void {
+    if (this.#status !== "running") this.#dropAll();
+    else if (this.isRedirected) this.#keep({ results: this.#resultsPayload() });
+    else if (this.#finished || this.#pipelineOnly) this.#settleUnsent(this.#resultsPayload());
+    else this.#send();
+  }
+
+  #fail(thrown: unknown): void {
+    const error = toError(thrown);
+    this.#dropResults();
+    if (this.#status !== "running") this.#dropAll();
+    else if (this.isRedirected) this.#keep({ error });
+    else {
+      this.#status = "returned";
+      // The row stays until Finish: calls pipelined on it are to fail with the same error.
+      this.#return({ which: "exception", error });
+      this.#pipeline.resolve(new BrokenClient(error));
+      this.#dropAll();
+    }
+  }
+
+  /** Sends a Return without results, where one is still expected. */
+  #return(outcome: BareReturn): void {
+    if (!this.#finished && !this.#pipelineOnly) sendBareReturn(this.#state, this.id, outcome);
+  }
+
   #dropResults(): void {
-    this.#message?.builder.capTable.release();
+    const arena = this.#message?.builder.arena;
+    if (arena?.hasCapTable) arena.capTable.release();
     this.#message = undefined;
     this.#payload = undefined;
   }
 
-  returned(): void {
-    if (!this.#isOpen) {
-      const { segment, position } = this.results();
-      this.#completeDetached(new Payload(segment, position, defaultNestingLimit));
-      this.#dropResults();
-      this.releaseParams();
-      return;
-    }
-    const payload = this.#results();
-    if (this.#redirected) {
-      const { segment, position } = this.results();
-      this.#keep({ results: new Payload(segment, position, defaultNestingLimit) });
-      return;
-    }
-    this.#send(payload);
+  #dropAll(): void {
+    this.#state.atClose.delete(this);
+    this.#dropResults();
+    this.releaseParams();
   }
 
-  #send(payload: Struct): void {
+  /** The results are for nobody but calls that are pipelined on them. */
+  #settleUnsent(results: Payload): void {
+    this.#status = "returned";
+    this.#pipeline.resolve(results);
+    if (this.#finished) this.#dropAll();
+    else {
+      this.#frozen = results.capTable;
+      this.releaseParams();
+    }
+  }
+
+  #send(): void {
     const state = this.#state;
+    this.results();
     const message = this.#message as OutgoingMessage;
+    const payload = this.#payload as Struct;
     const { arena } = message.builder;
     const after: AfterSend = [];
     const entries = arena.hasCapTable ? (arena.capTable.entries() as readonly (ClientHook | null)[]) : [];
@@ -183,7 +239,7 @@ export class Answer implements CallContext {
     for (const segment of segments) bytes += segment.length;
     if (bytes > state.limits.maxMessageBytes) {
       for (const id of exportIds(descriptors)) releaseExport(state, id, 1);
-      this.threw(
+      this.#fail(
         new CapnpError(
           "CAPNP_FRAME_TOO_LARGE",
           `The results of this call make a message of ${bytes} bytes; the limit is ${state.limits.maxMessageBytes} (maxMessageBytes).`,
@@ -200,48 +256,30 @@ export class Answer implements CallContext {
     this.#resultExports = exportIds(descriptors);
     state.sendSegments(segments);
     for (const send of after) send();
-    this.releaseParams();
     if (noFinishNeeded) {
-      this.#pipeline.resolve(new BrokenClient(closedPipeline()));
+      // Calls that are waiting end at null, or at what is no capability.
+      this.#pipeline.resolve(this.#resultsPayload());
       this.#finished = true;
       state.answers.delete(this.id);
-      return;
+    } else {
+      // Calls pipelined from now on go to what the Return described, even if a promise in it has resolved further since.
+      const frozen = new CapTable(described.map(({ hook }) => hook?.addRef() ?? null));
+      const built = arena.capTable;
+      arena.capTable = frozen;
+      this.#frozen = frozen;
+      this.#sentResults = new Payload(payload._segment, pointerPosition(payload, 0), defaultNestingLimit);
+      this.#pipeline.resolve(this.#sentResults);
+      built.release();
     }
-    // Calls pipelined from now on go to what the Return described, even if a promise in it has resolved further since.
-    const frozen = new CapTable(described.map(({ hook }) => hook?.addRef() ?? null));
-    arena.capTable.release();
-    arena.capTable = frozen;
-    this.#frozen = frozen;
-    this.#sentResults = new Payload(payload._segment, pointerPosition(payload, 0), defaultNestingLimit);
-    this.#pipeline.resolve(this.#sentResults);
-  }
-
-  threw(thrown: unknown): void {
-    const error = toError(thrown);
-    if (!this.#isOpen) {
-      this.#completeDetached(new BrokenClient(error));
-      this.#dropResults();
-      this.releaseParams();
-      return;
-    }
-    this.#dropResults();
-    if (this.#redirected) {
-      this.#keep({ error });
-      return;
-    }
-    this.#status = "returned";
-    // The row stays until Finish: calls pipelined on it are to fail with the same error.
-    sendBareReturn(this.#state, this.id, { which: "exception", error });
     this.releaseParams();
-    this.#pipeline.resolve(new BrokenClient(error));
   }
 
   /** Results that are for a question of ours. */
   #keep(outcome: Outcome): void {
-    this.releaseParams();
     this.#outcome = outcome;
     this.#pipeline.resolve("results" in outcome ? outcome.results : new BrokenClient(outcome.error));
     this.#handOver();
+    this.releaseParams();
   }
 
   /** A Return of the peer's named this call as the one whose results a question of ours is to take. */
@@ -253,61 +291,72 @@ export class Answer implements CallContext {
   #handOver(): void {
     const taker = this.#taker;
     const outcome = this.#outcome;
-    if (taker === undefined || outcome === undefined || !this.#isOpen) return;
+    if (outcome === undefined || this.#status !== "running" || (taker === undefined && !this.#abandoned)) return;
     this.#status = "returned";
-    sendBareReturn(this.#state, this.id, { which: "resultsSentElsewhere" });
-    if ("results" in outcome) taker.taken(outcome.results);
-    else taker.takenThrew(outcome.error);
+    this.#state.atClose.delete(this);
+    this.#return({ which: "resultsSentElsewhere" });
+    if ("error" in outcome) taker?.takenThrew(outcome.error);
+    // The taker gets a copy: its owner may release it while calls pipelined on this one are still on their way.
+    else taker?.taken(copyOf(outcome.results));
+    if (this.#finished) this.#releaseKept();
+  }
+
+  #releaseKept(): void {
+    this.#frozen?.release();
+    if (this.#outcome !== undefined && "results" in this.#outcome) this.#outcome.results.release();
   }
 
   /** The peer sent Finish. */
   finished(releaseResultCaps: boolean, early: boolean): void {
     const state = this.#state;
-    this.#finished = true;
-    if (this.#status === "returned") {
-      state.answers.delete(this.id);
-      if (releaseResultCaps) for (const id of this.#resultExports) releaseExport(state, id, 1);
-      this.#frozen?.release();
-      return;
-    }
     state.answers.delete(this.id);
-    // Results that were not sent are not sent any more: the peer's flag speaks of capabilities it may have received.
-    sendBareReturn(state, this.id, { which: this.#redirected ? "resultsSentElsewhere" : "canceled" });
-    // The peer wants no results, but has passed on a capability of theirs, or calls are waiting for one.
-    if (this.#pipeline.isAwaited) {
-      this.#detached = true;
+    if (this.#status !== "running") {
+      this.#finished = true;
+      this.#releaseKept();
+      // Last, because it throws where the peer has released them already.
+      if (releaseResultCaps) for (const id of this.#resultExports) releaseExport(state, id, 1);
       return;
     }
+    // Results that were not sent are not sent any more: the peer's flag speaks of capabilities it may have received.
+    this.#return({ which: this.isRedirected ? "resultsSentElsewhere" : "canceled" });
+    this.#finished = true;
+    if (this.#pipeline.isAwaited || this.#taker?.isTaking) state.atClose.add(this);
     // Peers before C++ 0.11 finish calls that they want to be started all the same; such a call was delivered by now and
     // starts in a microtask that is queued before this one.
-    if (early) queueMicrotask(() => this.#cancel());
+    else if (early) queueMicrotask(() => this.#cancel());
     else this.#cancel();
   }
 
   #cancel(): void {
     if (this.#status !== "running") return;
     this.#status = "canceled";
+    this.#state.atClose.delete(this);
     const error = new CapnpError("CAPNP_CANCELED", "The call was canceled by its caller.");
     this.#forwarded?.cancel(error);
     this.#pipeline.resolve(new BrokenClient(error));
-    if (this.#outcome !== undefined && "results" in this.#outcome) this.#outcome.results.release();
+    this.#releaseKept();
+    if (!this.#started) this.releaseParams();
     this.#taker?.takenThrew(error);
     for (const listener of this.#cancelListeners ?? []) listener();
     this.#cancelListeners = undefined;
   }
 
-  /** The question of ours that these results were for was given up: nobody will take them. */
+  /** The question of ours that these results were for was canceled: nobody will take them. */
   abandoned(): void {
-    if (!this.#isOpen) return;
-    sendBareReturn(this.#state, this.id, { which: "resultsSentElsewhere" });
-    this.#cancel();
-    this.#status = "returned";
+    if (this.#status !== "running") return;
+    this.#abandoned = true;
+    if (this.#outcome !== undefined || this.#pipeline.isAwaited) this.#handOver();
+    else {
+      this.#return({ which: "resultsSentElsewhere" });
+      this.#cancel();
+    }
   }
 
   /** The connection is gone, and the table with it. */
   lost(): void {
-    if (this.#status === "running") this.#cancel();
-    this.#frozen?.release();
+    this.#finished = true;
+    this.#cancel();
+    this.#releaseKept();
   }
 
   onCanceled(listener: () => void): void {
@@ -318,6 +367,14 @@ export class Answer implements CallContext {
     }
   }
 }
+
+const copyOf = ({ segment, position }: Payload): Payload => {
+  const copy = new MessageBuilder();
+  copy.arena.capTable = new ReceivedCapTable();
+  // What is copied was built here, and is a tree: no depth is too deep.
+  copy.copyRoot(segment, position, Number.POSITIVE_INFINITY);
+  return new Payload(copy.rootSegment, 0, defaultNestingLimit);
+};
 
 /** What a call gets that is pipelined on an answer which holds no capability, or is not there any more. */
 export const closedPipeline = (): CapnpError =>

@@ -7,7 +7,6 @@ import type { ClientHook } from "../capability/client-hook.ts";
 import { newCall, type OutgoingCall, type PendingCall, type ReturnListener } from "../capability/request.ts";
 import {
   initChild,
-  type MessageTarget,
   messageTag,
   OutgoingMessage,
   setU16,
@@ -20,11 +19,12 @@ import type { ConnectionState } from "./connection-state.ts";
 import { type AfterSend, describe, exportIds, releaseExport } from "./export.ts";
 import type { PromiseClient } from "./promise-client.ts";
 import { Question } from "./question.ts";
+import type { RemoteClient } from "./remote-client.ts";
 
 /** A Call message that is being made: its params are built where they are sent from. */
 class RemoteCall implements OutgoingCall {
   readonly #state: ConnectionState;
-  readonly #to: MessageTarget;
+  readonly #target: RemoteClient;
   readonly #interfaceId: bigint;
   readonly #methodId: number;
   /** The promise that the call was begun on; it may resolve before the call is sent. */
@@ -34,16 +34,18 @@ class RemoteCall implements OutgoingCall {
 
   constructor(
     state: ConnectionState,
-    to: MessageTarget,
+    target: RemoteClient,
     interfaceId: bigint,
     methodId: number,
     via: PromiseClient | undefined,
   ) {
     this.#state = state;
-    this.#to = to;
+    this.#target = target;
     this.#interfaceId = interfaceId;
     this.#methodId = methodId;
-    this.#via = via?.addRef();
+    this.#via = via;
+    // The promise holds its target for as long as calls are sent there.
+    (via ?? target).addRef();
   }
 
   get segment(): Segment {
@@ -54,13 +56,10 @@ class RemoteCall implements OutgoingCall {
     return pointerPosition(this.#payload, 0);
   }
 
-  get #table() {
-    return this.#message.builder.capTable;
-  }
-
   discard(): void {
-    this.#table.release();
-    this.#via?.release();
+    const { arena } = this.#message.builder;
+    if (arena.hasCapTable) arena.capTable.release();
+    (this.#via ?? this.#target).release();
   }
 
   send(): PendingCall {
@@ -72,10 +71,11 @@ class RemoteCall implements OutgoingCall {
 
     const { at } = this.#message;
     const after: AfterSend = [];
-    const table = this.#message.builder.arena.hasCapTable ? this.#table.entries() : [];
+    const { arena } = this.#message.builder;
+    const table = arena.hasCapTable ? arena.capTable.entries() : [];
     const descriptors = table.map((entry) => describe(state, entry as ClientHook | null, after).descriptor);
     writeCapTable(this.#payload, descriptors);
-    writeMessageTarget(initChild(at, 0, "messageTarget"), this.#to);
+    writeMessageTarget(initChild(at, 0, "messageTarget"), this.#target.target);
     const segments = this.#message.segments;
     let bytes = 0;
     for (const segment of segments) bytes += segment.length;
@@ -128,8 +128,8 @@ class FailedCall extends BrokenClient implements PendingCall {
 
 export const beginCall = (
   state: ConnectionState,
-  to: MessageTarget,
+  target: RemoteClient,
   interfaceId: bigint,
   methodId: number,
   via: PromiseClient | undefined,
-): OutgoingCall => new RemoteCall(state, to, interfaceId, methodId, via);
+): OutgoingCall => new RemoteCall(state, target, interfaceId, methodId, via);

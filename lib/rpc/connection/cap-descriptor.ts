@@ -5,8 +5,9 @@ import type { ClientHook } from "../capability/client-hook.ts";
 import { type CapDescriptor, protocolError, readCapTable } from "../wire.ts";
 import type { Struct } from "../../serialization/struct.ts";
 import type { ConnectionState } from "./connection-state.ts";
+import { reflect } from "./export.ts";
 import type { AnswerId, ImportId } from "./ids.ts";
-import { ImportClient } from "./import-client.ts";
+import { ImportClient, type ImportRow } from "./import-client.ts";
 import { PromiseClient } from "./promise-client.ts";
 
 /** A capability as the peer described it; the reference is the receiver's. */
@@ -30,7 +31,7 @@ export const receive = (state: ConnectionState, descriptor: CapDescriptor): Rece
     case "receiverHosted": {
       const row = state.exports.get(descriptor.id);
       if (row === undefined) return broken(`invalid receiverHosted ${descriptor.id}`);
-      return { hook: row.hook.addRef(), reflected: true };
+      return { hook: reflect(state, row), reflected: true };
     }
     case "receiverAnswer": {
       const answer = state.answers.get(descriptor.questionId as AnswerId);
@@ -42,7 +43,7 @@ export const receive = (state: ConnectionState, descriptor: CapDescriptor): Rece
 
 const broken = (what: string): Received => ({ hook: new BrokenClient(protocolError(what)), reflected: false });
 
-const importRow = (state: ConnectionState, id: ImportId) => {
+const importRow = (state: ConnectionState, id: ImportId): { row: ImportRow; isNew: boolean } => {
   const known = state.imports.get(id);
   if (known !== undefined) {
     known.received++;
@@ -51,7 +52,7 @@ const importRow = (state: ConnectionState, id: ImportId) => {
   if (state.imports.size >= state.limits.maxImports) {
     throw new CapnpError("CAPNP_LIMIT", `The peer has sent ${state.limits.maxImports} capabilities (maxImports).`);
   }
-  const row = { client: new ImportClient(state, id), received: 1, promise: undefined as PromiseClient | undefined };
+  const row = { client: new ImportClient(state, id), received: 1, promise: undefined, isPromise: false };
   state.imports.set(id, row);
   return { row, isNew: true };
 };
@@ -69,16 +70,28 @@ const importPromise = (state: ConnectionState, id: ImportId): ClientHook => {
     row.promise = undefined;
   });
   row.promise = promise;
+  row.isPromise = true;
   return promise;
 };
 
 /** The capabilities of one payload from the peer. */
 export class ReceivedCapTable extends CapTable {
+  readonly #hooks: (ClientHook | null)[];
   readonly #reflected: ReadonlySet<ClientHook>;
 
-  constructor(entries: (ClientHook | null)[], reflected: ReadonlySet<ClientHook>) {
+  constructor(entries: (ClientHook | null)[] = [], reflected: ReadonlySet<ClientHook> = new Set()) {
     super(entries);
+    this.#hooks = entries;
     this.#reflected = reflected;
+  }
+
+  /** Puts an embargo in front of a capability: who takes it out of the results must not overtake calls made before. */
+  embargo(hook: ClientHook, promise: ClientHook): void {
+    for (const [i, entry] of this.#hooks.entries()) {
+      if (entry !== hook) continue;
+      this.#hooks[i] = promise.addRef();
+      hook.release();
+    }
   }
 
   isReflected(hook: ClientHook): boolean {
@@ -89,12 +102,18 @@ export class ReceivedCapTable extends CapTable {
 /** Receives every capability of a payload, used or not: each was counted by the peer and must be released. */
 export const receiveCapTable = (state: ConnectionState, payload: Struct): ReceivedCapTable => {
   const descriptors = readCapTable(payload, state.limits.maxCapabilitiesPerMessage);
-  if (descriptors.length === 0) return new ReceivedCapTable([], new Set());
+  if (descriptors.length === 0) return new ReceivedCapTable();
   const reflectedHooks = new Set<ClientHook>();
-  const entries = descriptors.map((descriptor) => {
-    const { hook, reflected } = receive(state, descriptor);
-    if (hook !== null && reflected) reflectedHooks.add(hook);
-    return hook;
-  });
+  const entries: (ClientHook | null)[] = [];
+  try {
+    for (const descriptor of descriptors) {
+      const { hook, reflected } = receive(state, descriptor);
+      if (hook !== null && reflected) reflectedHooks.add(hook);
+      entries.push(hook);
+    }
+  } catch (error) {
+    for (const hook of entries) hook?.release();
+    throw error;
+  }
   return new ReceivedCapTable(entries, reflectedHooks);
 };

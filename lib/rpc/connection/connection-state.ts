@@ -1,7 +1,7 @@
 import type { CapnpError } from "../../errors.ts";
 import type { ClientHook } from "../capability/client-hook.ts";
 import type { OutgoingCall } from "../capability/request.ts";
-import type { MessageTarget, OutgoingMessage } from "../wire.ts";
+import type { OutgoingMessage } from "../wire.ts";
 import type { Answer } from "./answer.ts";
 import type { Embargo } from "./embargo.ts";
 import type { ExportRow } from "./export.ts";
@@ -9,6 +9,7 @@ import type { AnswerId, EmbargoId, ExportId, ImportId, QuestionId } from "./ids.
 import type { ImportRow } from "./import-client.ts";
 import type { PromiseClient } from "./promise-client.ts";
 import type { Question } from "./question.ts";
+import type { RemoteClient } from "./remote-client.ts";
 import { IdTable } from "./table.ts";
 
 /** Limits on what one peer may make a vat hold, each with the attack that it stops. */
@@ -44,7 +45,7 @@ export interface Link {
 /** Begins a call to the peer; given to the state so that clients need not know how calls are sent. */
 export type BeginCall = (
   state: ConnectionState,
-  to: MessageTarget,
+  target: RemoteClient,
   interfaceId: bigint,
   methodId: number,
   via: PromiseClient | undefined,
@@ -62,8 +63,13 @@ export class ConnectionState {
   /** Why the connection is over; undefined while it stands. */
   closedBy: CapnpError | undefined;
 
+  /** What is in no table and yet ends with the connection. */
+  readonly atClose = new Set<{ lost(): void }>();
+
   readonly limits: ConnectionLimits;
   readonly beginCall: BeginCall;
+  /** Ends the connection, for what is found wrong after the message was handled that is to blame. */
+  readonly fail: (error: unknown) => void;
   readonly #link: Link;
 
   /** Messages sent and received, and how often an answer was waited for. */
@@ -73,10 +79,11 @@ export class ConnectionState {
   /** True while the peer has been asked something since its last answer. */
   #asked = false;
 
-  constructor(link: Link, limits: ConnectionLimits, beginCall: BeginCall) {
+  constructor(link: Link, limits: ConnectionLimits, beginCall: BeginCall, fail: (error: unknown) => void) {
     this.#link = link;
     this.limits = limits;
     this.beginCall = beginCall;
+    this.fail = fail;
   }
 
   send(message: OutgoingMessage): void {

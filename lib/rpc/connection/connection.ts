@@ -5,6 +5,7 @@ import type { PendingCall } from "../capability/request.ts";
 import { openMessage } from "../wire.ts";
 import { beginCall } from "./call-sender.ts";
 import { type ConnectionLimits, ConnectionState, defaultConnectionLimits, type Link } from "./connection-state.ts";
+import { settleReflected } from "./export.ts";
 import { type Host, handleMessage, PeerAborted } from "./incoming.ts";
 import { sendAbort, sendBootstrap } from "./outgoing.ts";
 import { Question } from "./question.ts";
@@ -33,7 +34,8 @@ export class Connection {
 
   /** @param onClosed Called once, after everything has been told that the connection is over. */
   constructor(link: Link, host: Host, onClosed: (error: CapnpError) => void, limits?: Partial<ConnectionLimits>) {
-    this.#state = new ConnectionState(link, { ...defaultConnectionLimits, ...limits }, beginCall);
+    const allLimits = { ...defaultConnectionLimits, ...limits };
+    this.#state = new ConnectionState(link, allLimits, beginCall, (error) => this.fail(error));
     this.#host = host;
     this.#onClosed = onClosed;
   }
@@ -112,8 +114,11 @@ export class Connection {
       replacement.release();
     }
     for (const answer of answers) answer.lost();
+    for (const waiting of [...state.atClose]) waiting.lost();
+    state.atClose.clear();
     for (const row of exports) {
       row.stopWaiting?.();
+      settleReflected(state, row);
       row.hook.release();
     }
     this.#onClosed(reason);

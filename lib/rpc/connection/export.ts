@@ -5,6 +5,7 @@ import type { ConnectionState } from "./connection-state.ts";
 import type { ExportId } from "./ids.ts";
 import { sendResolve } from "./outgoing.ts";
 import { PromiseClient } from "./promise-client.ts";
+import { ReflectedClient } from "./reflected-client.ts";
 import { RemoteClient } from "./remote-client.ts";
 
 /**
@@ -20,12 +21,17 @@ export interface ExportRow {
   hook: ClientHook;
   /** Stops waiting for a promise to resolve. */
   stopWaiting: (() => void) | undefined;
+  /** Of a promise: what the peer's descriptions of this export are to those who receive them here. Borrowed. */
+  reflected: ReflectedClient | undefined;
 }
 
 /** What must be sent right after the message that carries a descriptor. */
 export type AfterSend = (() => void)[];
 
-/** A description that was written into a message, and what exactly it described (borrowed). */
+/**
+ * A description that was written into a message, and what exactly it described (borrowed): for a promise at the peer the
+ * place where calls on it go now, whatever it resolves to here.
+ */
 export interface Described {
   readonly descriptor: CapDescriptor;
   readonly hook: ClientHook | null;
@@ -37,21 +43,31 @@ const none: CapDescriptor = { which: "none" };
 export const describe = (state: ConnectionState, hook: ClientHook | null, after: AfterSend): Described => {
   if (hook === null) return { descriptor: none, hook: null };
   const inner = innermost(hook);
-  if (inner.connection === state && (inner instanceof RemoteClient || inner instanceof PromiseClient)) {
-    // The peer may now send calls of its own through it: when it resolves, what is on the way must be waited for.
-    if (inner instanceof PromiseClient) inner.markUsed();
-    return { descriptor: inner.descriptor, hook: inner };
+  if (inner.connection === state) {
+    if (inner instanceof RemoteClient) return { descriptor: inner.descriptor, hook: inner };
+    if (inner instanceof PromiseClient) {
+      // The peer may now send calls of its own through it: when it resolves, what is on the way must be waited for.
+      inner.markUsed();
+      return { descriptor: inner.initial.descriptor, hook: inner.initial };
+    }
   }
   const known = state.exportsByHook.get(inner);
   if (known !== undefined) {
     known.references++;
     return { descriptor: descriptorOf(known), hook: inner };
   }
-  const row = state.exports.add((id) => ({ id, references: 1, hook: inner.addRef(), stopWaiting: undefined }));
-  state.exportsByHook.set(inner, row);
+  const row = state.exports.add((id) => ({
+    id,
+    references: 1,
+    hook: inner.addRef(),
+    stopWaiting: undefined,
+    reflected: undefined,
+  }));
+  if (!breaks(inner)) state.exportsByHook.set(inner, row);
   if (inner.isPromise) row.stopWaiting = inner.onResolved(() => promiseResolved(state, row));
   else if (breaks(inner)) {
-    // There is no descriptor for what is broken: it is a promise that breaks at once.
+    // There is no descriptor for what is broken: it is a promise that breaks at once. Its id is not used again, because a
+    // promise must not be sent after its Resolve.
     const error = inner.brokenBy as Error;
     after.push(() => {
       if (state.exports.get(row.id) === row) sendResolve(state, row.id, error);
@@ -74,23 +90,56 @@ const promiseResolved = (state: ConnectionState, row: ExportRow): void => {
   const promise = row.hook;
   const inner = innermost(promise);
   if (state.exportsByHook.get(promise) === row) state.exportsByHook.delete(promise);
-  row.hook = inner.addRef();
-  promise.release();
+  const becomes = (hook: ClientHook): void => {
+    row.hook = hook.addRef();
+    promise.release();
+  };
   if (inner.isPromise && inner.connection !== state && !state.exportsByHook.has(inner)) {
     // Another promise of ours that the peer does not know: it takes over this row, and the peer need not hear of it.
     state.exportsByHook.set(inner, row);
     row.stopWaiting = inner.onResolved(() => promiseResolved(state, row));
+    becomes(inner);
     return;
   }
   // This row is not the one to describe what the promise became: that gets a row, or has one, of its own.
   if (breaks(inner)) {
     sendResolve(state, row.id, inner.brokenBy as Error);
+    becomes(inner);
+    settleReflected(state, row);
     return;
   }
   const after: AfterSend = [];
-  const { descriptor } = describe(state, inner, after);
+  const { descriptor, hook } = describe(state, inner, after);
   sendResolve(state, row.id, descriptor);
   for (const send of after) send();
+  becomes(hook as ClientHook);
+  settleReflected(state, row);
+};
+
+/** The capability of an export, described by the peer to us; the reference is the caller's. */
+export const reflect = (state: ConnectionState, row: ExportRow): ClientHook => {
+  if (row.stopWaiting === undefined) return row.hook.addRef();
+  if (row.reflected !== undefined) return row.reflected.addRef();
+  const reflected = new ReflectedClient(
+    () => row.hook,
+    () => forget(),
+  );
+  const forget = (): void => {
+    if (row.reflected === reflected) row.reflected = undefined;
+    if (state.exportsByHook.get(reflected) === row) state.exportsByHook.delete(reflected);
+  };
+  row.reflected = reflected;
+  state.exportsByHook.set(reflected, row);
+  return reflected;
+};
+
+/** The promise of an export has become what its hook is now, or nobody describes it any more. */
+export const settleReflected = (state: ConnectionState, row: ExportRow): void => {
+  const { reflected } = row;
+  if (reflected === undefined) return;
+  row.reflected = undefined;
+  state.exportsByHook.delete(reflected);
+  reflected.resolve(row.hook.addRef());
 };
 
 /** Takes references back, as a Release says or as the peer's giving up of results implies. */
@@ -103,6 +152,7 @@ export const releaseExport = (state: ConnectionState, id: number, count: number)
   row.references -= count;
   if (row.references > 0) return;
   state.exports.delete(row.id);
+  settleReflected(state, row);
   if (state.exportsByHook.get(row.hook) === row) state.exportsByHook.delete(row.hook);
   row.stopWaiting?.();
   row.hook.release();

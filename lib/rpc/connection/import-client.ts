@@ -13,8 +13,10 @@ export interface ImportRow {
   readonly client: ImportClient;
   /** How often the peer has sent us this id: what one Release gives back. */
   received: number;
-  /** Where the peer said that this is a promise: what stands for it here until it resolves. Borrowed. */
+  /** Where the peer said that this is a promise: what stands for it here, while somebody holds that. Borrowed. */
   promise: PromiseClient | undefined;
+  /** Where the peer said so: it may send a Resolve, whether the promise is still held or not. */
+  isPromise: boolean;
 }
 
 /** A capability, or the promise of one, in the peer's export table. */

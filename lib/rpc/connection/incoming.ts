@@ -53,36 +53,35 @@ export class PeerAborted extends CapnpError {}
 export const handleMessage = (state: ConnectionState, host: Host, message: MessageReader): void => {
   const root = message.root(Struct);
   const tag = u16(root, 0);
-  const content = child(root, 0);
   switch (tag) {
     case messageTag.bootstrap:
-      handleBootstrap(state, host, content);
+      handleBootstrap(state, host, child(root, 0));
       break;
     case messageTag.call:
-      handleCall(state, host, message, content);
+      handleCall(state, host, message, child(root, 0));
       break;
     case messageTag.return:
-      handleReturn(state, message, content);
+      handleReturn(state, message, child(root, 0));
       break;
     case messageTag.finish:
-      handleFinish(state, content);
+      handleFinish(state, child(root, 0));
       break;
     case messageTag.resolve:
-      handleResolve(state, content);
+      handleResolve(state, child(root, 0));
       break;
     case messageTag.release:
-      releaseExport(state, u32(content, 0), u32(content, 4));
+      handleRelease(state, child(root, 0));
       break;
     case messageTag.disembargo:
-      handleDisembargo(state, content);
+      handleDisembargo(state, child(root, 0));
       break;
     case messageTag.unimplemented:
-      handleUnimplemented(state, content);
+      handleUnimplemented(state, child(root, 0));
       break;
     case messageTag.abort:
-      throw handleAbort(content);
+      throw handleAbort(child(root, 0));
     default:
-      // Levels 3 and 4, what is obsolete, and what is newer than this code.
+      // Levels 3 and 4, what is obsolete, and what is newer than this code. Its content may be anything.
       sendUnimplemented(state, message);
       break;
   }
@@ -105,7 +104,7 @@ const nullWord = new Segment(emptySegment.arena, 0, new Uint8Array(8), 8);
 
 const handleBootstrap = (state: ConnectionState, host: Host, bootstrap: Struct): void => {
   const id = newAnswerId(state, u32(bootstrap, 0));
-  const answer = new Answer(state, id, undefined, false);
+  const answer = new Answer(state, id, undefined);
   state.answers.set(id, answer);
   let hook: ClientHook;
   try {
@@ -132,7 +131,11 @@ const handleCall = (state: ConnectionState, host: Host, message: MessageReader, 
     const table = receiveCapTable(state, payload);
     if (table.length > 0) message.capTable = table;
     const params = pointerPayload(payload, 0);
-    const answer = new Answer(state, id, params, resultsTo === sendResultsTo.yourself, host.caller);
+    const answer = new Answer(state, id, params, {
+      redirected: resultsTo === sendResultsTo.yourself,
+      pipelineOnly: bit(call, 130),
+      caller: host.caller,
+    });
     state.answers.set(id, answer);
     target.call(u64(call, 8), u16(call, 4), answer);
   } finally {
@@ -172,14 +175,17 @@ const handleReturn = (state: ConnectionState, message: MessageReader, ret: Struc
   if (question.isCanceled) {
     // Its capabilities are the peer's to release, as our Finish said.
     state.questions.delete(question.id);
-    if (which === returnTag.takeFromOtherQuestion) state.answers.get(u32(ret, 8) as AnswerId)?.abandoned();
+    if (which === returnTag.takeFromOtherQuestion) {
+      const answer = state.answers.get(u32(ret, 8) as AnswerId);
+      if (answer?.isUntaken) answer.abandoned();
+    }
   } else {
     switch (which) {
       case returnTag.results: {
         const payload = child(ret, 0);
         const table = receiveCapTable(state, payload);
         if (table.length > 0) message.capTable = table;
-        question.returned(pointerPayload(payload, 0), (hook) => table.isReflected(hook), noFinishNeeded);
+        question.returned(pointerPayload(payload, 0), table, noFinishNeeded);
         break;
       }
       case returnTag.exception:
@@ -192,10 +198,10 @@ const handleReturn = (state: ConnectionState, message: MessageReader, ret: Struc
       case returnTag.takeFromOtherQuestion: {
         const other = u32(ret, 8);
         const answer = state.answers.get(other as AnswerId);
-        if (answer === undefined || !answer.isRedirected) {
+        if (answer === undefined || !answer.isUntaken) {
           throw protocolError(`takeFromOtherQuestion names ${other}, which keeps no results for its caller`);
         }
-        question.takeFrom(answer, noFinishNeeded);
+        question.takeFrom(answer);
         answer.takenBy(question);
         break;
       }
@@ -221,6 +227,7 @@ const handleResolve = (state: ConnectionState, resolve: Struct): void => {
   const id = u32(resolve, 0) as ImportId;
   const row = state.imports.get(id);
   const which = u16(resolve, 4);
+  if (row !== undefined && !row.isPromise) throw protocolError(`Resolve of import ${id}, which is no promise`);
   if (which === 1) {
     row?.promise?.resolve(new BrokenClient(fromException(readException(child(resolve, 0)))), false);
     return;
@@ -228,17 +235,13 @@ const handleResolve = (state: ConnectionState, resolve: Struct): void => {
   if (which !== 0) throw protocolError(`unknown Resolve ${which}`);
   const { hook, reflected } = receive(state, readCapDescriptor(child(resolve, 0)));
   if (hook === null) throw protocolError(`Resolve of promise ${id} to no capability`);
-  if (row === undefined) {
-    // We have released the promise, and do not want what it became.
-    hook.release();
-    return;
-  }
-  if (row.promise === undefined) {
-    hook.release();
-    throw protocolError(`Resolve of import ${id}, which is no promise`);
-  }
-  row.promise.resolve(hook, reflected);
+  // Where we have released the promise, we do not want what it became.
+  if (row?.promise === undefined) hook.release();
+  else row.promise.resolve(hook, reflected);
 };
+
+const handleRelease = (state: ConnectionState, release: Struct): void =>
+  releaseExport(state, u32(release, 0), u32(release, 4));
 
 const handleDisembargo = (state: ConnectionState, disembargo: Struct): void => {
   const which = u16(disembargo, 4);
@@ -259,17 +262,33 @@ const handleDisembargo = (state: ConnectionState, disembargo: Struct): void => {
 /** Sends a Disembargo back along the way of the calls before it; takes over the reference. */
 const returnDisembargo = (state: ConnectionState, target: ClientHook, id: number): void => {
   const inner = innermost(target);
-  if (inner.connection === state && (inner instanceof RemoteClient || inner instanceof PromiseClient)) {
-    sendDisembargo(state, inner.target, "receiverLoopback", id);
+  const remote = inner instanceof PromiseClient ? inner.initial : inner;
+  if (inner.connection === state && remote instanceof RemoteClient) {
+    sendDisembargo(state, remote.target, "receiverLoopback", id);
     target.release();
     return;
   }
   if (inner.isPromise) {
+    if (state.atClose.size >= state.limits.maxAnswers) {
+      target.release();
+      throw new CapnpError("CAPNP_LIMIT", `The peer waits for ${state.limits.maxAnswers} promises (maxAnswers).`);
+    }
     // Calls before it wait for the same promise, and go on their way before this listener is called.
-    inner.onResolved(() => {
-      if (state.closedBy === undefined) returnDisembargo(state, target, id);
-      else target.release();
+    const stopWaiting = inner.onResolved(() => {
+      state.atClose.delete(waiting);
+      try {
+        returnDisembargo(state, target, id);
+      } catch (error) {
+        state.fail(error);
+      }
     });
+    const waiting = {
+      lost: () => {
+        stopWaiting();
+        target.release();
+      },
+    };
+    state.atClose.add(waiting);
     return;
   }
   const broken = inner.brokenBy;

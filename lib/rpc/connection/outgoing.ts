@@ -11,6 +11,7 @@ import {
   writeException,
   writeMessageTarget,
 } from "../wire.ts";
+import { type Capability, CapTable } from "../../serialization/cap-table.ts";
 import { MessageBuilder } from "../../serialization/message.ts";
 import type { MessageReader } from "../../serialization/message.ts";
 import { copyPointer } from "../../serialization/copy.ts";
@@ -98,9 +99,28 @@ export const sendAbort = (state: ConnectionState, error: Error): void => {
   state.send(message);
 };
 
+/** Stands in for the capabilities of a message that is echoed: what is copied keeps its index. */
+class IndexTable extends CapTable {
+  override get(index: number): Capability {
+    const entry = { index, addRef: () => entry, release: () => undefined };
+    return entry;
+  }
+
+  override add(entry: Capability): number {
+    return (entry as ReturnType<IndexTable["get"]> & { readonly index: number }).index;
+  }
+}
+
 /** Echoes a message that this vat does not understand. */
 export const sendUnimplemented = (state: ConnectionState, echoed: MessageReader): void => {
+  const { arena } = echoed;
+  // Parts that are pointed to many times would make the echo larger than the message, without any limit worth the name.
+  let bytes = 0;
+  for (const segment of arena.segments) bytes += segment.end;
+  arena.traversalLeft = Math.min(arena.traversalLeft, bytes / 8);
   const builder = new MessageBuilder();
+  arena.capTable = new IndexTable();
+  builder.arena.capTable = new IndexTable();
   const root = builder.initRoot(Struct, 8, 1);
   root._segment.view.setUint16(root._data, messageTag.unimplemented, true);
   copyPointer(root._segment, pointerPosition(root, 0), echoed.rootSegment, 0, state.limits.nestingLimit);

@@ -1,8 +1,8 @@
+import { BrokenClient, resolvedToItself } from "../capability/broken-client.ts";
 import type { CallContext } from "../capability/call-context.ts";
-import { ClientHook, innermost } from "../capability/client-hook.ts";
+import { ClientHook, innermost, leadsTo } from "../capability/client-hook.ts";
 import { QueuedClient } from "../capability/queued-client.ts";
 import type { OutgoingCall } from "../capability/request.ts";
-import type { CapDescriptor, MessageTarget } from "../wire.ts";
 import type { ConnectionState } from "./connection-state.ts";
 import { sendDisembargo } from "./outgoing.ts";
 import { forward, type RemoteClient } from "./remote-client.ts";
@@ -23,12 +23,11 @@ export class PromiseClient extends ClientHook {
   #target: ClientHook | null = null;
   /** True once a call was sent through this promise, or through one that became it. */
   #used = false;
-  #dropped = false;
   readonly #listeners = new Set<() => void>();
 
   /**
    * @param initial Taken over.
-   * @param gone Called when the last reference is released before the promise resolved.
+   * @param gone Called when the last reference is released.
    */
   constructor(state: ConnectionState, initial: RemoteClient, gone?: () => void) {
     super();
@@ -51,25 +50,20 @@ export class PromiseClient extends ClientHook {
   }
 
   override get connection(): object | null {
-    return this.#target === null ? this.#state : this.#target.connection;
+    return this.#target === null ? this.#state : innermost(this.#target).connection;
   }
 
   override get brokenBy(): Error | undefined {
-    return this.#target?.brokenBy;
+    return this.#target === null ? undefined : innermost(this.#target).brokenBy;
   }
 
   override get isNull(): boolean {
-    return this.#target?.isNull ?? false;
+    return this.#target !== null && innermost(this.#target).isNull;
   }
 
-  /** How the pending promise is described to the peer it came from. */
-  get descriptor(): CapDescriptor {
-    return (this.#initial as RemoteClient).descriptor;
-  }
-
-  /** Where calls on the pending promise go. */
-  get target(): MessageTarget {
-    return (this.#initial as RemoteClient).target;
+  /** Where calls on the pending promise go, and how it is described to the peer it came from. Borrowed. */
+  get initial(): RemoteClient {
+    return this.#initial as RemoteClient;
   }
 
   /** Calls made from now on may be overtaken: when this resolves, the peer must be waited for. */
@@ -78,17 +72,17 @@ export class PromiseClient extends ClientHook {
   }
 
   override messageCall(interfaceId: bigint, methodId: number): OutgoingCall | null {
-    if (this.#target !== null) return this.#target.messageCall(interfaceId, methodId);
-    return this.#state.beginCall(this.#state, (this.#initial as RemoteClient).target, interfaceId, methodId, this);
+    if (this.#target !== null) return innermost(this.#target).messageCall(interfaceId, methodId);
+    return this.#state.beginCall(this.#state, this.initial, interfaceId, methodId, this);
   }
 
   override call(interfaceId: bigint, methodId: number, context: CallContext): void {
-    if (this.#target !== null) this.#target.call(interfaceId, methodId, context);
-    else forward(this.messageCall(interfaceId, methodId) as OutgoingCall, context);
+    if (this.#target !== null) innermost(this.#target).call(interfaceId, methodId, context);
+    else forward(this.#state.beginCall(this.#state, this.initial, interfaceId, methodId, this), context);
   }
 
   /**
-   * Settles the promise.
+   * Settles the promise. What leads back to itself is broken.
    *
    * @param replacement Taken over.
    * @param reflected True where the peer described something of ours: whatever that is, calls sent before are coming back.
@@ -99,7 +93,10 @@ export class PromiseClient extends ClientHook {
       replacement.release();
       return;
     }
-    this.#target = this.#embargoed(initial, replacement, reflected);
+    if (leadsTo(replacement, this)) {
+      replacement.release();
+      this.#target = new BrokenClient(resolvedToItself());
+    } else this.#target = this.#embargoed(initial, replacement, reflected);
     this.#initial = undefined;
     initial.release();
     const listeners = [...this.#listeners];
@@ -124,14 +121,9 @@ export class PromiseClient extends ClientHook {
   }
 
   protected override destroyed(): void {
-    if (this.#dropped) return;
-    this.#dropped = true;
+    this.#gone?.();
     this.#target?.release();
-    if (this.#initial !== undefined) {
-      this.#gone?.();
-      const initial = this.#initial;
-      this.#initial = undefined;
-      initial.release();
-    }
+    this.#initial?.release();
+    this.#initial = undefined;
   }
 }

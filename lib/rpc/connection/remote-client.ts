@@ -20,16 +20,16 @@ export abstract class RemoteClient extends ClientHook {
   /** How it is described to the peer that hosts it, when it goes back there. */
   abstract get descriptor(): CapDescriptor;
 
-  override get connection(): object {
+  override get connection(): object | null {
     return this.state;
   }
 
-  override messageCall(interfaceId: bigint, methodId: number): OutgoingCall {
-    return this.state.beginCall(this.state, this.target, interfaceId, methodId, undefined);
+  override messageCall(interfaceId: bigint, methodId: number): OutgoingCall | null {
+    return this.state.beginCall(this.state, this, interfaceId, methodId, undefined);
   }
 
   override call(interfaceId: bigint, methodId: number, context: CallContext): void {
-    forward(this.messageCall(interfaceId, methodId), context);
+    forward(this.state.beginCall(this.state, this, interfaceId, methodId, undefined), context);
   }
 }
 

@@ -1,0 +1,227 @@
+import { CapnpError } from "../errors.ts";
+import { embedNodes } from "../schema/embedded-nodes.ts";
+import type { CompiledSchema, Node, RequestedFile } from "../schema/node.ts";
+import { Declarations } from "./declaration.ts";
+import { docComment } from "./doc-comment.ts";
+import { FileTypes, fileId } from "./file-types.ts";
+import { hexId, isVariableName, memberName } from "./names.ts";
+import { modulePath } from "./module-path.ts";
+import { type OwnNodes, ownNodes } from "./own-nodes.ts";
+import { Pipelined } from "./pipelined.ts";
+import { type Doc, group, ifBreak, indent, join, line, softLine } from "./printer.ts";
+import { renamed } from "./renamed.ts";
+import { Source } from "./syntax.ts";
+import { TypeNames } from "./type-names.ts";
+
+/**
+ * What to write for `x.capnp`: `ts` the module `x.capnp.ts`; `js` the same in JavaScript, `x.capnp.js`, and `dts` its types,
+ * `x.capnp.d.ts`; `hook` the types of `import ... from "./x.capnp"`, `x.d.capnp.ts` (for the compiler option
+ * `allowArbitraryExtensions`).
+ */
+export type GeneratedForm = "ts" | "js" | "dts" | "hook";
+
+export interface GenerateOptions {
+  readonly form: GeneratedForm;
+  /** Who generates, for the first line of each file: a name and a version. */
+  readonly generator: string;
+  /** The module that generated code imports. Default: `capstan/generated/v1`. */
+  readonly runtime?: string;
+  /** How the name of an imported module of the form `ts` ends. Default: `.js`, which Node and all bundlers understand. */
+  readonly importExtension?: ".js" | ".ts";
+}
+
+export interface GeneratedFile {
+  /** As the schema file was called by the compiler, with the ending that the form has. */
+  readonly path: string;
+  readonly text: string;
+}
+
+/**
+ * Generates code for each file that the compiler was asked for. The same schema gives the same text.
+ *
+ * @throws CAPNP_SCHEMA for a compiled schema that lacks nodes or contradicts itself.
+ */
+export const generate = (schema: CompiledSchema, options: GenerateOptions): GeneratedFile[] =>
+  schema.requestedFiles.map((requested) => ({
+    path: pathOf(requested.filename, options.form),
+    text: new ModuleWriter(schema, requested, options).text,
+  }));
+
+const pathOf = (filename: string, form: GeneratedForm): string => {
+  switch (form) {
+    case "ts":
+    case "js":
+      return `${filename}.${form}`;
+    case "dts":
+      return `${filename}.d.ts`;
+    case "hook":
+      return filename.endsWith(".capnp") ? `${filename.slice(0, -".capnp".length)}.d.capnp.ts` : `${filename}.d.ts`;
+  }
+};
+
+/** How the name of an imported module ends, after that of its schema. */
+const importEnding = ({ form, importExtension = ".js" }: GenerateOptions): string =>
+  form === "hook" ? "" : form === "ts" ? importExtension : ".js";
+
+interface Value {
+  readonly name: string;
+  readonly node: Node;
+  readonly type: Doc;
+  /** What it is called within the module. */
+  readonly local: string;
+}
+
+class ModuleWriter {
+  readonly #requested: RequestedFile;
+  readonly #options: GenerateOptions;
+  readonly #declarations: Declarations;
+  readonly #types: TypeNames;
+  readonly #file: Node;
+  readonly #own: OwnNodes;
+
+  constructor(schema: CompiledSchema, requested: RequestedFile, options: GenerateOptions) {
+    this.#requested = requested;
+    this.#options = options;
+    this.#declarations = new Declarations(renamed(schema));
+    this.#file = this.#declarations.node(requested.id);
+    if (this.#file.body.which !== "file") {
+      throw new CapnpError(
+        "CAPNP_SCHEMA",
+        `The requested file ${requested.filename} is no file (${hexId(requested.id)}).`,
+      );
+    }
+    this.#types = new TypeNames(this.#declarations, this.#file);
+    this.#own = ownNodes(schema, this.#file);
+  }
+
+  get #isTypeOnly(): boolean {
+    return this.#options.form === "dts" || this.#options.form === "hook";
+  }
+
+  get text(): string {
+    const body = new Source();
+    const types = new FileTypes(
+      { declarations: this.#declarations, types: this.#types, pipelined: new Pipelined(this.#declarations) },
+      body,
+    );
+    if (this.#options.form !== "js") {
+      for (const declaration of this.#declarations.inFile(this.#file.id).values()) {
+        types.write(declaration);
+        body.line("");
+      }
+    }
+    const values = types.nested(this.#file).flatMap(({ name, node }): Value[] => {
+      const type = types.valueType(node, { inside: undefined, parameters: [] });
+      return type === undefined ? [] : [{ name, node, type, local: isVariableName(name) ? name : `$${name}` }];
+    });
+    if (this.#isTypeOnly) this.#writeDeclarations(values, body);
+    else this.#writeModule(values, body);
+    return `${this.#head(values).text}${body.text}`;
+  }
+
+  #head(values: readonly Value[]): Source {
+    const head = new Source();
+    const { form, generator, runtime = "capstan/generated/v1" } = this.#options;
+    const name = this.#requested.filename.replace(/^.*\//s, "").replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "?");
+    head.line(
+      `// Generated by ${generator} from ${name} ${fileId(this.#file)}. Do not edit: compile the schema again.`,
+    );
+    head.line("/* eslint-disable */");
+    head.line("// biome-ignore-all lint: generated");
+    head.lines(docComment(this.#declarations.comment(this.#file.id)));
+    head.line("");
+    const imported = [...this.#types.imports].filter(([id]) => form !== "js" || id !== this.#file.id);
+    if (values.length === 0 && imported.length === 0) return head;
+    head.line(`import ${this.#isTypeOnly ? "type " : ""}* as $ from ${JSON.stringify(runtime)};`);
+    for (const [id, alias] of imported) {
+      const isTypeOnly = this.#isTypeOnly || id === this.#file.id;
+      const specifier = `${this.#modulePath(id)}${importEnding(this.#options)}`;
+      head.line(`import ${isTypeOnly ? "type " : ""}* as ${alias} from ${JSON.stringify(specifier)};`);
+    }
+    head.line("");
+    return head;
+  }
+
+  #modulePath(id: bigint): string {
+    if (id === this.#file.id) return `./${this.#requested.filename.replace(/^.*\//, "")}`;
+    return modulePath(this.#requested, this.#declarations.node(id));
+  }
+
+  #writeDeclarations(values: readonly Value[], body: Source): void {
+    // The import hook gives all declarations as the default export, too, and a constant of that name only there.
+    const isHook = this.#options.form === "hook";
+    if (isHook) {
+      this.#writeModuleType(values, body);
+      body.line("declare const $module: $Module;");
+      body.line("export default $module;");
+    } else if (values.length === 0) body.line("export {};");
+    const exported = values.filter(({ name }) => !isHook || name !== "default");
+    for (const { name, node, type, local } of exported) {
+      this.#comment(node, body);
+      body.line([`${local === name ? "export " : ""}declare const ${local}: `, type, ";"]);
+    }
+    this.#exportRenamed(exported, body);
+  }
+
+  #writeModuleType(values: readonly Value[], body: Source): void {
+    body.block("interface $Module", () => {
+      for (const { name, node, type } of values) {
+        this.#comment(node, body);
+        body.line([`readonly ${memberName(name)}: `, type, ";"]);
+      }
+    });
+    body.line("");
+  }
+
+  #writeModule(values: readonly Value[], body: Source): void {
+    if (values.length === 0) {
+      body.line("export {};");
+      return;
+    }
+    const isTyped = this.#options.form === "ts";
+    if (isTyped) this.#writeModuleType(values, body);
+    const chunks = embedNodes(this.#own.nodes).match(/.{1,118}/g) ?? [];
+    body.line("const $nodes = `");
+    for (const chunk of chunks) body.line(chunk);
+    body.line("`;");
+    const needed = this.#own.neededFiles.map((id) => this.#types.import(this.#declarations.node(id)));
+    const args = group([
+      "(",
+      indent([softLine, join([",", line], [`${hexId(this.#file.id)}n`, "$nodes", ...needed]), ifBreak(",")]),
+      softLine,
+      ")",
+    ]);
+    body.line([`const $module = $.load${isTyped ? "<$Module>" : ""}`, args, ";"]);
+    const plain = values.filter(({ name, local }) => name === local);
+    if (plain.length > 0) {
+      const names = plain.map(({ name }) => name);
+      body.line(taken("export const ", names));
+    }
+    const renamed = values.filter(({ name, local }) => name !== local);
+    if (renamed.length > 0) {
+      const names = renamed.map(({ name, local }) => `${memberName(name)}: ${local}`);
+      body.line(taken("const ", names));
+    }
+    this.#exportRenamed(values, body);
+  }
+
+  #exportRenamed(values: readonly Value[], body: Source): void {
+    const renamed = values.filter(({ name, local }) => name !== local);
+    if (renamed.length === 0) return;
+    const names = renamed.map(({ name, local }) => `${local} as ${memberName(name)}`);
+    body.line(["export ", bindings(names), ";"]);
+  }
+
+  /** Classes and enums have their comment at their type. */
+  #comment(node: Node, body: Source): void {
+    if (node.body.which !== "const" && node.body.which !== "annotation") return;
+    body.lines(docComment(this.#declarations.comment(node.id)));
+  }
+}
+
+/** `const { a, b } = $module;` */
+const taken = (start: string, names: readonly string[]): Doc =>
+  group([start, bindings(names), " =", group(indent(line)), "$module;"]);
+
+const bindings = (names: readonly string[]): Doc =>
+  group(["{", indent([line, join([",", line], names), ifBreak(",")]), line, "}"]);

@@ -1,0 +1,34 @@
+import * as nodeModule from "node:module";
+import { MessageChannel } from "node:worker_threads";
+import { schemaModuleLoader } from "./import-hook/load-hook.ts";
+import { reportToWatcher } from "./import-hook/watch-report.ts";
+import "./require.ts";
+
+/**
+ * `node --import capstan/register main.js`: from then on `import { Person } from "./addressbook.capnp"` gives what the file
+ * declares, and so does `require`.
+ */
+
+type Load = (
+  url: string,
+  context: { readonly conditions?: readonly string[] },
+  nextLoad: (url: string, context: unknown) => unknown,
+) => unknown;
+
+const { registerHooks } = nodeModule as { readonly registerHooks?: (hooks: { readonly load: Load }) => void };
+
+if (registerHooks === undefined) {
+  const { port1, port2 } = new MessageChannel();
+  port1.on("message", reportToWatcher).unref();
+  nodeModule.register("./import-hook/hooks-thread.js", import.meta.url, {
+    data: { port: port2 },
+    transferList: [port2],
+  });
+} else {
+  const loadSchema = schemaModuleLoader(reportToWatcher);
+  registerHooks({
+    // `require` has its own way.
+    load: (url, context, nextLoad) =>
+      (context.conditions?.includes("require") ? undefined : loadSchema(url)) ?? nextLoad(url, context),
+  });
+}
