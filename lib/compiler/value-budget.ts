@@ -1,8 +1,8 @@
 /**
- * How much memory the values of one compilation may take, in words: 128 MiB. A constant may hold others many times over, and
+ * How much memory the values of one compilation may take, in words: 32 MiB. A constant may hold others many times over, and
  * a short literal a struct of many fields: a schema of a few lines could ask for more memory than there is.
  */
-const maxWords = 16 * 1024 * 1024;
+const maxWords = 4 * 1024 * 1024;
 
 /** Counts the memory that values take. */
 export class ValueBudget {
@@ -16,5 +16,5 @@ export class ValueBudget {
   }
 
   readonly message =
-    `The values of these files take more than ${maxWords} words (128 MiB); keep large data outside of schemas.`;
+    `The values of these files take more than ${maxWords} words (32 MiB); keep large data outside of schemas.`;
 }

@@ -91,13 +91,13 @@ describe("a few lines cannot ask for endless memory", () => {
   it("by constants that double at each step", () => {
     const doubled = lines(60, (i) => `const c${i + 1} :S = (l = [.c${i}, .c${i}]);`);
     const errors = errorsOf(`struct S { l @0 :List(S); } const c0 :S = (); ${doubled}`);
-    expect(errors[0]).to.include("more than 16777216 words (128 MiB)");
+    expect(errors[0]).to.include("more than 4194304 words (32 MiB)");
   });
 
   it("by lists of large structs", () => {
     const fields = lines(20_000, (i) => `f${i} @${i} :UInt64;`);
     const errors = errorsOf(`struct Large { ${fields} } const c :List(Large) = [${"(),".repeat(1000)}];`);
-    expect(errors.join()).to.include("more than 16777216 words (128 MiB)");
+    expect(errors.join()).to.include("more than 4194304 words (32 MiB)");
   });
 
   it("by a struct larger than a pointer can say", () => {

@@ -18,7 +18,7 @@ import { SeededRandom } from "../support/seeded-random.ts";
 /** CAPSTAN_LONG=1 makes it a search of minutes. CAPSTAN_SEED is the first seed. */
 const isLong = process.env.CAPSTAN_LONG === "1";
 const firstSeed = Number(process.env.CAPSTAN_SEED ?? 1);
-const seeds = Array.from({ length: isLong ? 60 : 6 }, (_, i) => firstSeed + i);
+const seeds = Array.from({ length: isLong ? 30 : 6 }, (_, i) => firstSeed + i);
 const stepsPerSeed = isLong ? 128 : 40;
 
 /** Undefined for a union that would have to grow inside of another one, which the language does not allow. */

@@ -79,8 +79,9 @@ export const describe = (state: ConnectionState, hook: ClientHook | null, after:
 /** A null capability is a thing that can be sent, and stays null; any other broken one arrives as a broken promise. */
 const breaks = (hook: ClientHook): boolean => hook.brokenBy !== undefined && !hook.isNull;
 
+/** What resolves right now is a promise for as long as its Resolve has not been sent. */
 const descriptorOf = (row: ExportRow): CapDescriptor => ({
-  which: row.hook.isPromise || breaks(row.hook) ? "senderPromise" : "senderHosted",
+  which: row.stopWaiting !== undefined || breaks(row.hook) ? "senderPromise" : "senderHosted",
   id: row.id,
 });
 
