@@ -1,7 +1,7 @@
 // The public names that need nothing of Node: messages, schemas from nodes or generated modules, capabilities.
 
 // Schemas
-export { SchemaLoader } from "./schema/loader.ts";
+export { type NodeSource, SchemaLoader, type SchemaLoaderOptions, type SchemaSource } from "./schema/loader.ts";
 export type { EnumSchema, FieldSchema, InterfaceSchema, MethodSchema, Schema, StructSchema } from "./schema/schema.ts";
 
 // Messages

@@ -8,9 +8,10 @@ export {
   type LoadOptions,
   load,
   loadSync,
+  type ParserOptions,
   SchemaParser,
 } from "./load.ts";
-export { SchemaLoader } from "./schema/loader.ts";
+export { type NodeSource, SchemaLoader, type SchemaLoaderOptions, type SchemaSource } from "./schema/loader.ts";
 export type { EnumSchema, FieldSchema, InterfaceSchema, MethodSchema, Schema, StructSchema } from "./schema/schema.ts";
 
 // Messages

@@ -171,7 +171,7 @@ export class InterfaceTypes {
     const hiddenOfOurs = clientMethods.filter((name) => all.has(name));
     const parents = this.#parents("Client", names, hiddenOfOurs);
     // A client remains one, whichever of its methods are hidden.
-    if (hiddenOfOurs.length === 0) return parents.length > 0 ? parents : ["$.InterfaceClient"];
+    if (hiddenOfOurs.length === 0) return parents.length > 0 && !hides ? parents : ["$.InterfaceClient", ...parents];
     return ["$.UnknownClient", ...(parents.length > 0 ? parents : [hide("$.InterfaceClient", hiddenOfOurs)])];
   }
 
@@ -180,6 +180,11 @@ export class InterfaceTypes {
       new Set(ancestors.flatMap(({ methods }) => methods.flatMap(({ name }) => [name, `${name}_context`])));
     const parents = this.#parents("Server", names, []);
     return parents.length > 0 ? parents : ["$.InterfaceServer"];
+  }
+
+  /** Whether an interface may be extended more than once, with different type arguments. */
+  #isGeneric(id: bigint): boolean {
+    return this.#context.declarations.get(id).parameters.length > 0;
   }
 
   /** What the interfaces that this one extends have, without what a nearer interface declares under the same name. */
@@ -198,7 +203,7 @@ export class InterfaceTypes {
         for (const name of namesOf([ancestor])) {
           const known = nearer.get(name);
           if (known === undefined) nearer.set(name, ancestor.id);
-          else if (known !== ancestor.id) hidden.push(name);
+          else if (known !== ancestor.id || this.#isGeneric(ancestor.id)) hidden.push(name);
         }
       }
       const own = namesOf(ancestry);

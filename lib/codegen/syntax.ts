@@ -24,8 +24,7 @@ export const signature = (start: Doc, params: readonly Doc[], result: Doc): Doc 
     : group([start, "(", indent([softLine, join([",", line], params), ifBreak(",")]), softLine, "): ", result]);
 
 /** `set name(value: Type)`. */
-export const setter = (name: string, type: Doc): Doc =>
-  group([`set ${name}(`, indent([softLine, "value: ", type, ifBreak(",")]), softLine, ")"]);
+export const setter = (name: string, type: Doc): Doc => group([`set ${name}(value: `, type, ifBreak(","), ")"]);
 
 /** `interface Name<T> extends A, B`. */
 export const interfaceHead = (name: string, params: readonly Doc[], parents: readonly Doc[]): Doc => {
@@ -45,8 +44,10 @@ const typeParameters = (params: readonly Doc[]): Group | undefined =>
     : group(["<", indent([softLine, join([",", line], params), ifBreak(",")]), softLine, ">"]);
 
 /** `type Name = A & B`. */
-export const intersectionAlias = (name: string, params: readonly Doc[], parts: readonly Doc[]): Doc =>
-  group([`type ${name}`, typeParameters(params) ?? "", " = ", indent(join([" &", line], parts))]);
+export const intersectionAlias = (name: string, params: readonly Doc[], [first, ...rest]: readonly Doc[]): Doc => {
+  const parts = group([first ?? "", indent(rest.map((part) => [" &", line, part]))]);
+  return [`type ${name}`, typeParameters(params) ?? "", " = ", parts];
+};
 
 /** `type Name = A | B`. */
 export const unionAlias = (name: string, parts: readonly Doc[]): Doc =>

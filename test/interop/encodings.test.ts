@@ -13,7 +13,7 @@ const schemaFile = "test/fixtures/all-types.capnp";
 const types = loadLoosely(schemaFile);
 
 /** Set CAPSTAN_SEED to the seed that a failure prints to see it again. */
-const seed = Number(process.env["CAPSTAN_SEED"] ?? 20260704);
+const seed = Number(process.env.CAPSTAN_SEED ?? 20260704);
 
 /** Several messages at a time, as starting the tool takes longer than anything that it does. */
 const forAll = (type: StructClass, options: ArbitraryOptions, check: (messages: Loose[]) => void): void => {
