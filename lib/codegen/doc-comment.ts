@@ -6,7 +6,7 @@ export const docComment = (text: string): string[] => {
   while (lines.length > 0 && lines[lines.length - 1] === "") lines.pop();
   while (lines.length > 0 && lines[0] === "") lines.shift();
   if (lines.length === 0) return [];
-  // A slash at the start of a line would end the comment together with the star before it.
+  // The space behind each star keeps a slash at the start of a line from ending the comment.
   if (lines.length === 1) return [`/** ${lines[0]} */`];
   return ["/**", ...lines.map((line) => (line === "" ? " *" : ` * ${line}`)), " */"];
 };

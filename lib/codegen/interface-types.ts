@@ -4,7 +4,7 @@ import { docComment } from "./doc-comment.ts";
 import { capitalized, hexId, isVariableName, memberName, unused } from "./names.ts";
 import type { Doc } from "./printer.ts";
 import { parameterList, type StructContext } from "./struct-types.ts";
-import { interfaceHead, reference, signature, type Source, unionArgument } from "./syntax.ts";
+import { interfaceHead, reference, signature, type Source, tuple, unionArgument } from "./syntax.ts";
 import { type Scope, within } from "./type-names.ts";
 
 /** Methods of clients that methods of an interface hide. */
@@ -164,21 +164,21 @@ export class InterfaceTypes {
     return [...seen.values()];
   }
 
-  #clientParents(ancestry: readonly Ancestor[]): Doc[] {
+  #clientParents(ancestry: readonly Ancestor[]): readonly Doc[] {
     const names = (ancestors: readonly Ancestor[]): Set<string> =>
       new Set(ancestors.flatMap(({ methods }) => methods.flatMap((one) => [callName(one), `${one.name}Request`])));
     const all = names(ancestry);
     const hiddenOfOurs = clientMethods.filter((name) => all.has(name));
-    const parents = this.#parents("Client", names, hiddenOfOurs);
+    const { parents, isComplete } = this.#parents("Client", names, hiddenOfOurs);
     // A client remains one, whichever of its methods are hidden.
-    if (hiddenOfOurs.length === 0) return parents.length > 0 && !hides ? parents : ["$.InterfaceClient", ...parents];
+    if (hiddenOfOurs.length === 0) return isComplete ? parents : ["$.InterfaceClient", ...parents];
     return ["$.UnknownClient", ...(parents.length > 0 ? parents : [hide("$.InterfaceClient", hiddenOfOurs)])];
   }
 
-  #serverParents(): Doc[] {
+  #serverParents(): readonly Doc[] {
     const names = (ancestors: readonly Ancestor[]): Set<string> =>
       new Set(ancestors.flatMap(({ methods }) => methods.flatMap(({ name }) => [name, `${name}_context`])));
-    const parents = this.#parents("Server", names, []);
+    const { parents } = this.#parents("Server", names, []);
     return parents.length > 0 ? parents : ["$.InterfaceServer"];
   }
 
@@ -192,11 +192,12 @@ export class InterfaceTypes {
     member: "Client" | "Server",
     namesOf: (ancestors: readonly Ancestor[]) => ReadonlySet<string>,
     hiddenOfOurs: readonly string[],
-  ): Doc[] {
+  ): { readonly parents: readonly Doc[]; readonly isComplete: boolean } {
     const { types } = this.#context;
     const { id } = this.#interface.node;
     const nearer = new Map([...namesOf([{ id, methods: this.#body.methods }])].map((name) => [name, id]));
-    return this.#body.superclasses.map((superclass) => {
+    let isComplete = this.#body.superclasses.length > 0;
+    const parents = this.#body.superclasses.map((superclass) => {
       const ancestry = this.#ancestry(superclass.id);
       const hidden: string[] = [];
       for (const ancestor of ancestry) {
@@ -208,8 +209,10 @@ export class InterfaceTypes {
       }
       const own = namesOf(ancestry);
       hidden.push(...hiddenOfOurs.filter((name) => !own.has(name)));
+      isComplete &&= hidden.length === 0;
       return hide(types.branded(superclass.id, superclass.brand, this.#scope, `.${member}`), hidden);
     });
+    return { parents, isComplete };
   }
 }
 
@@ -219,12 +222,6 @@ const hide = (type: Doc, names: readonly string[]): Doc =>
     : reference("$.Hide", [type, unionArgument([...new Set(names)].map((name) => JSON.stringify(name)))]);
 
 const callName = ({ name }: Method): string => (name === "then" ? "then_" : name);
-
-const tuple = (types: readonly Doc[]): Doc => [
-  "[",
-  ...types.flatMap((type, i) => (i === 0 ? [type] : [", ", type])),
-  "]",
-];
 
 /** A type with the parameters of generic scopes replaced by what a brand binds to them. */
 const substituted = (type: Type, brand: Brand): Type => {

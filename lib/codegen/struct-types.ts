@@ -3,9 +3,10 @@ import type { Declaration, Declarations } from "./declaration.ts";
 import { docComment } from "./doc-comment.ts";
 import { hexId, memberName } from "./names.ts";
 import type { Pipelined } from "./pipelined.ts";
-import { type Doc, join } from "./printer.ts";
+import type { Doc } from "./printer.ts";
 import {
   interfaceHead,
+  intersection,
   intersectionAlias,
   reference,
   setter,
@@ -68,7 +69,7 @@ export const structArguments = (
   ];
   return [
     JSON.stringify(hexId(node.id)),
-    join(" & ", parts),
+    intersection(parts),
     ...["Reader", "Builder", "Init", "Object"].map(member),
     ...(pipelined.struct(node.id) ? [member("Pipeline")] : []),
   ];

@@ -14,6 +14,9 @@ export const reference = (name: string, args: readonly Doc[] = []): Doc => {
 export const unionArgument = (docs: readonly Doc[]): Doc =>
   docs.length === 1 ? (docs[0] as Doc) : group([ifBreak("| "), join([line, "| "], docs)]);
 
+export const tuple = (docs: readonly Doc[]): Doc =>
+  group(["[", indent([softLine, join([",", line], docs), ifBreak(",")]), softLine, "]"]);
+
 export const typeLiteral = (members: readonly Doc[]): Doc =>
   group(["{", indent([line, join([";", line], members), ifBreak(";")]), line, "}"]);
 
@@ -43,11 +46,17 @@ const typeParameters = (params: readonly Doc[]): Group | undefined =>
     ? undefined
     : group(["<", indent([softLine, join([",", line], params), ifBreak(",")]), softLine, ">"]);
 
+/** `A & B`. */
+export const intersection = ([first = "", ...rest]: readonly Doc[]): Doc =>
+  group([first, indent(rest.map((part) => [" &", line, part]))]);
+
 /** `type Name = A & B`. */
-export const intersectionAlias = (name: string, params: readonly Doc[], [first, ...rest]: readonly Doc[]): Doc => {
-  const parts = group([first ?? "", indent(rest.map((part) => [" &", line, part]))]);
-  return [`type ${name}`, typeParameters(params) ?? "", " = ", parts];
-};
+export const intersectionAlias = (name: string, params: readonly Doc[], parts: readonly Doc[]): Doc => [
+  `type ${name}`,
+  typeParameters(params) ?? "",
+  " = ",
+  intersection(parts),
+];
 
 /** `type Name = A | B`. */
 export const unionAlias = (name: string, parts: readonly Doc[]): Doc =>

@@ -1,35 +1,13 @@
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import type { GeneratedFile } from "../../lib/codegen/generate.ts";
-import { compileBelow, generated, schemasBelow, writeBelow } from "../support/generated.ts";
+import { compileBelow, generated, run, schemasBelow, strictConfig, tool, writeBelow } from "../support/generated.ts";
 import { repositoryRoot } from "../support/repository.ts";
 
 /** Below `dist`, where the package's own name leads to what was built. */
 const folder = "dist/generated-corpus";
-
-const compilerOptions = {
-  strict: true,
-  exactOptionalPropertyTypes: true,
-  noUncheckedIndexedAccess: true,
-  noPropertyAccessFromIndexSignature: true,
-  noUnusedLocals: true,
-  noUnusedParameters: true,
-  noImplicitOverride: true,
-  verbatimModuleSyntax: true,
-  isolatedModules: true,
-  allowArbitraryExtensions: true,
-  erasableSyntaxOnly: true,
-  noEmit: true,
-  target: "ES2022",
-  lib: ["ES2023", "ESNext.Disposable"],
-  types: ["node"],
-  module: "NodeNext",
-  moduleResolution: "NodeNext",
-  rootDir: ".",
-};
 
 const corpora = ["test/fixtures/schemas", "test/fixtures/generated"];
 
@@ -48,22 +26,13 @@ const corpus = (): GeneratedFile[] =>
     }),
   );
 
-/** What a command has to complain about. */
-const run = (command: string, args: readonly string[], cwd = repositoryRoot): string => {
-  const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: "utf8" });
-  return status === 0 ? "" : `${stdout}${stderr}`;
-};
-
-const tool = (name: string): string => join(repositoryRoot, "node_modules", ".bin", name);
-
 describe("generated code of every schema in the corpus", function () {
   this.timeout(60_000);
   let files: readonly GeneratedFile[];
 
   before(() => {
     files = corpus();
-    const config = { path: "tsconfig.json", text: JSON.stringify({ compilerOptions, include: ["ts", "js", "hook"] }) };
-    writeBelow(join(repositoryRoot, folder), [...files, config]);
+    writeBelow(join(repositoryRoot, folder), [...files, strictConfig("ts", "js", "hook")]);
   });
 
   it("passes tsc in its strictest mode", () => {

@@ -146,6 +146,25 @@ describe("the code generator", () => {
     expectError("CAPNP_SCHEMA", () => generated({ ...everything, nodes: noFile }));
   });
 
+  it("refuses declarations that are nested without end", () => {
+    const [file, struct] = compileBelow("", ["test.capnp"], { "test.capnp": "@0xd3d3d3d3d3d3d3d3; struct S {}" }).nodes;
+    const chain = Array.from({ length: 10_000 }, (_, i) => ({
+      ...(i === 0 ? file : struct),
+      id: 0xd3d3d3d3d3d3d3d3n + BigInt(i),
+      scopeId: i === 0 ? 0n : 0xd3d3d3d3d3d3d3d2n + BigInt(i),
+      nestedNodes: [{ name: "S", id: 0xd3d3d3d3d3d3d3d4n + BigInt(i) }],
+    })) as typeof everything.nodes;
+    const requestedFiles = [{ id: 0xd3d3d3d3d3d3d3d3n, filename: "test.capnp", imports: [] }];
+    expectError("CAPNP_SCHEMA", () => generated({ nodes: chain, sourceInfo: [], requestedFiles }), "250");
+  });
+
+  it("keeps a file name on the line of the stamp", () => {
+    const [requested] = everything.requestedFiles;
+    const hostile = { id: requested?.id ?? 0n, filename: "x\nprocess.exit();\u2028//.capnp", imports: [] };
+    const [file] = generated({ ...everything, requestedFiles: [hostile] }, { form: "js" });
+    expect(file?.text.split("\n")[1]).to.equal("/* eslint-disable */");
+  });
+
   it("ends on schemas whose nodes contain themselves", () => {
     const circular = everything.nodes.map((node) => ({
       ...node,

@@ -67,6 +67,8 @@ export class QueuedClient extends ClientHook {
     }
     const target = leadsTo(replacement, this) ? new BrokenClient(resolvedToItself()) : replacement;
     if (target !== replacement) replacement.release();
+    // Who hears of it may release the last reference to this promise, and so to the target.
+    if (!this.#dropped) target.addRef();
     this.#target = target;
     const queue = this.#queue;
     this.#queue = [];
@@ -74,7 +76,7 @@ export class QueuedClient extends ClientHook {
     const listeners = [...this.#listeners];
     this.#listeners.clear();
     for (const listener of listeners) listener();
-    if (this.#dropped) target.release();
+    target.release();
   }
 
   #dropped = false;

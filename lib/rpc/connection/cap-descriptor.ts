@@ -99,10 +99,12 @@ export class ReceivedCapTable extends CapTable {
   }
 }
 
+const noCapabilities = new ReceivedCapTable();
+
 /** Receives every capability of a payload, used or not: each was counted by the peer and must be released. */
 export const receiveCapTable = (state: ConnectionState, payload: Struct): ReceivedCapTable => {
   const descriptors = readCapTable(payload, state.limits.maxCapabilitiesPerMessage);
-  if (descriptors.length === 0) return new ReceivedCapTable();
+  if (descriptors.length === 0) return noCapabilities;
   const reflectedHooks = new Set<ClientHook>();
   const entries: (ClientHook | null)[] = [];
   try {

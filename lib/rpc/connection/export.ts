@@ -153,9 +153,10 @@ export const releaseExport = (state: ConnectionState, id: number, count: number)
   row.references -= count;
   if (row.references > 0) return;
   state.exports.delete(row.id);
-  settleReflected(state, row);
   if (state.exportsByHook.get(row.hook) === row) state.exportsByHook.delete(row.hook);
   row.stopWaiting?.();
+  // From here on others may hear of it, and describe what it was.
+  settleReflected(state, row);
   row.hook.release();
 };
 

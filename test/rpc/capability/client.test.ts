@@ -163,7 +163,7 @@ describe("a client", () => {
 
   it("is never a thenable, whatever methods the interface has", async () => {
     const vats = new Vats();
-    const methods = { then: ({ constructor }: Loose) => ({ valueOf: constructor }), class: () => "class" };
+    const methods = { then: (params: Loose) => ({ valueOf: params.constructor }), class: () => "class" };
     const words = new Words.Client(vats.server(methods, Words));
     expect(words.then).to.equal(undefined);
     expect(await words).to.equal(words);

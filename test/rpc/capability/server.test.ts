@@ -7,6 +7,11 @@ import { rejection, turn, Vats } from "../../support/vats.ts";
 
 const { Node, Left, Right, Both, Base, Words, Other, Cells } = testSchema;
 
+const lateSum = async ({ a, b }: Loose): Promise<number> => {
+  await turn();
+  return a + b;
+};
+
 describe("a server method", () => {
   /** Calls a method of a server with these methods, across a connection, and expects that nothing is left of it. */
   const ask = async (methods: Loose, use: (node: Loose, vats: Vats) => Promise<unknown>): Promise<void> => {
@@ -302,7 +307,7 @@ describe("a method's context", () => {
           return undefined;
         },
       });
-      const other = new Node.Client(vats.server({ add: async ({ a, b }: Loose) => (await turn(), a + b) }));
+      const other = new Node.Client(vats.server({ add: lateSum }));
       const call = node.add(20, 22);
       await vats.settle();
       expect((await call).sum, after).to.equal(42);
@@ -314,7 +319,7 @@ describe("a method's context", () => {
 
   it("sends a tail call within the vat, too", async () => {
     const vats = new Vats();
-    const other = new Node.Client(vats.server({ add: async ({ a, b }: Loose) => (await turn(), a + b) }));
+    const other = new Node.Client(vats.server({ add: lateSum }));
     const node = new Node.Client(
       vats.server({
         add_context(context: Loose) {

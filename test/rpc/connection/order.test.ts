@@ -45,6 +45,7 @@ class World {
   readonly #held: Reference[][];
   /** hubs[a][b]: what a calls when it wants to pass something to b. */
   readonly #hubs: Loose[][] = [];
+  readonly #all: Reference[] = [];
   readonly #promises: Promised[] = [];
   /** The calls that have arrived anywhere, by the reference on which they were made. */
   readonly #arrived = new Map<number, number[]>();
@@ -85,6 +86,22 @@ class World {
         results.cap = cap;
         cap.release();
       },
+      // The same by a tail call to another vat, ...
+      never_context: (context: Loose) => {
+        const request = this.#peerOf(vat).echoRequest();
+        const { cap } = context.params;
+        request.cap = cap;
+        cap.release();
+        context.tailCall(request);
+      },
+      // ... and with the result known before the call is done.
+      two_context: async (context: Loose) => {
+        const { first } = context.params;
+        context.setPipeline({ first });
+        await turn();
+        context.results.first = first;
+        first.release();
+      },
       // The number of the passing is all that a capability cannot tell of itself.
       pack: ({ pack }: Loose) => {
         const { cap } = pack;
@@ -94,7 +111,9 @@ class World {
   }
 
   #hold(vat: number, client: Loose, through: ReadonlySet<Promised>, release: () => void): void {
-    this.#held[vat]?.push({ id: this.#references++, client, through, calls: 0, release });
+    const reference = { id: this.#references++, client, through, calls: 0, release };
+    this.#held[vat]?.push(reference);
+    this.#all.push(reference);
   }
 
   #below(limit: number): number {
@@ -120,6 +139,7 @@ class World {
     else if (what < 0.86) this.#echo(vat, this.#choose(held), undefined);
     else if (what < 0.9) this.#echo(vat, this.#choose(held), this.#choose(held));
     else if (what < 0.94) this.#promise(vat);
+    else if (what < 0.95) this.#drop(held);
     else this.#resolve(vat, this.#choose(held));
   }
 
@@ -140,8 +160,17 @@ class World {
 
   /** A reference that leads through a call of a peer, or of any capability at all. */
   #echo(vat: number, { client, through }: Reference, by: Reference | undefined): void {
-    const echo = (by?.client ?? this.#peerOf(vat)).echo(client);
-    this.#hold(vat, echo.cap, new Set([...through, ...(by?.through ?? [])]), () => echo[Symbol.dispose]());
+    const callee = by?.client ?? this.#peerOf(vat);
+    const kind = this.#below(4);
+    const echo = kind === 0 ? callee.never(client) : kind === 1 ? callee.two(client, null) : callee.echo(client);
+    const both = new Set([...through, ...(by?.through ?? [])]);
+    this.#hold(vat, kind === 1 ? echo.first : echo.cap, both, () => echo[Symbol.dispose]());
+  }
+
+  /** Nobody uses a reference any more; the calls on it go on. */
+  #drop(held: Reference[]): void {
+    const [dropped] = held.splice(this.#below(held.length), 1);
+    dropped?.client.release();
   }
 
   #promise(vat: number): void {
@@ -194,11 +223,11 @@ class World {
     }
     await this.settle();
     await Promise.all(this.#outcomes);
-    for (const reference of this.#held.flat()) {
+    for (const reference of this.#all) {
       const arrived = this.#arrived.get(reference.id) ?? [];
       expect(arrived, `calls on reference ${reference.id}`).to.deep.equal([...new Array(reference.calls).keys()]);
     }
-    for (const reference of this.#held.flat()) reference.release();
+    for (const reference of this.#all) reference.release();
     for (const hub of this.#hubs.flat()) hub?.release();
     await this.settle();
     await this.settle();
