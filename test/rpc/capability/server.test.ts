@@ -1,11 +1,10 @@
 import { expect } from "chai";
 import { CapnpError } from "../../../lib/errors.ts";
-import { release } from "../../../lib/release.ts";
 import type { Loose } from "../../support/loose.ts";
 import { testSchema } from "../../support/rpc-messages.ts";
 import { rejection, turn, Vats } from "../../support/vats.ts";
 
-const { Node, Left, Right, Both, Base, Words, Other, Cells } = testSchema;
+const { Node, Left, Right, Both, Base, Words, Other, Cell, Cells } = testSchema;
 
 const lateSum = async ({ a, b }: Loose): Promise<number> => {
   await turn();
@@ -506,21 +505,19 @@ describe("a server object", () => {
   it("of a generic interface gives typed capabilities", async () => {
     const vats = new Vats();
     const inner = vats.server({ add: () => 8 });
-    const cells = new Cells.Client(
-      vats.server(
-        {
-          nodes: () => vats.server({ get: () => inner }, testSchema.Cell),
-          texts: () => vats.server({ get: () => "text" }, testSchema.Cell),
-        },
-        Cells,
-      ),
-    );
-    using nodes = cells.nodes();
-    expect((await nodes.cell.get().value.add(1, 2)).sum).to.equal(8);
-    using texts = cells.texts();
+    const nodesCell = vats.server({ get: () => inner }, Cell);
+    const textsCell = vats.server({ get: () => "text" }, Cell);
+    const cells = new Cells.Client(vats.server({ nodes: () => nodesCell, texts: () => textsCell }, Cells));
+    const nodes = cells.nodes();
+    const get = nodes.cell.get();
+    expect((await get.value.add(1, 2)).sum).to.equal(8);
+    const { value } = await get;
+    expect(value).to.be.instanceOf(Node.Client);
+    value.release();
+    const texts = cells.texts();
     expect((await texts.cell.get()).value).to.equal("text");
-    release(await nodes);
+    for (const call of [get, nodes, texts]) call[Symbol.dispose]();
     cells.release();
-    await turn();
+    await vats.expectEmpty();
   });
 });
