@@ -44,10 +44,12 @@ const inFolder = async (work) => {
   }
 };
 
-/** A schema of about so many lines, with what schemas are made of: structs, unions, groups, lists, enums, interfaces, defaults. */
+const blockLines = 24;
+
+/** A schema of at most so many lines, with what schemas are made of: structs, unions, groups, lists, enums, interfaces, defaults. */
 const schemaOf = (lines) => {
   const text = ["@0xb1fd3a7c5d2e9f01;", ""];
-  for (let i = 0; text.length < lines; i++) {
+  for (let i = 0; text.length + blockLines <= lines; i++) {
     text.push(
       `struct Record${i} {`,
       "  # One record of many.",

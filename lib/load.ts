@@ -88,7 +88,7 @@ export class SchemaParser {
     const path = pathOf(file);
     const known = this.#files.get(resolve(path));
     if (known !== undefined) return known as T;
-    const sources = new Map<string, Source>();
+    const sources = new Map<string, Source>([[path, await readAsync(path)]]);
     const read: Sources = (one) => {
       if (!sources.has(one)) throw new NotYetRead(one);
       return sources.get(one);
