@@ -58,7 +58,7 @@ export class RpcServer {
   async close({ drain = 0 }: CloseOptions = {}): Promise<void> {
     await this.#socket.close();
     const until = Date.now() + drain;
-    const isBusy = (): boolean => [...this.#open].some((connection) => connection.stats().answers > 0);
+    const isBusy = (): boolean => [...this.#open].some((connection) => connection.stats().running > 0);
     while (Date.now() < until && isBusy()) {
       await new Promise((resolve) => {
         setTimeout(resolve, 5);

@@ -162,4 +162,25 @@ describe("a server", () => {
     const { questions, answers, exports, imports, embargoes } = lost.stats();
     expect([questions, answers, exports, imports, embargoes]).to.deep.equal([0, 0, 0, 0, 0]);
   });
+
+  it("that is closed with a drain lets calls finish, and waits for none that has returned", async () => {
+    let finish: (value: { value: number }) => void = () => undefined;
+    class Slow extends Calculator.Value.Server {
+      override read() {
+        return new Promise<{ value: number }>((resolve) => {
+          finish = resolve;
+        });
+      }
+    }
+    const other = await capnp.listen("127.0.0.1:0", { bootstrap: () => new Slow() });
+    const slow = await capnp.connect(other.address);
+    using value = slow.bootstrap(Calculator.Value);
+    const pending = value.read().then(({ value: number }) => number);
+    while (other.connections[0]?.stats().running !== 1) await new Promise((resolve) => setTimeout(resolve, 1));
+    const closing = other.close({ drain: 60_000 });
+    finish({ value: 7 });
+    expect(await pending).to.equal(7);
+    await closing;
+    expect((await slow.closed).kind).to.equal("disconnected");
+  });
 });

@@ -16,6 +16,8 @@ export class MethodSchema {
   readonly name: string;
   /** What calls carry on the wire. */
   readonly ordinal: number;
+  #params: StructSchema | undefined;
+  #results: StructSchema | undefined;
 
   constructor(declaring: InterfaceSchema, node: Method, ordinal: number) {
     this.interface = declaring;
@@ -30,11 +32,13 @@ export class MethodSchema {
   }
 
   get params(): StructSchema {
-    return this.#struct(this.node.paramStructType, this.node.paramBrand, "parameter");
+    this.#params ??= this.#struct(this.node.paramStructType, this.node.paramBrand, "parameter");
+    return this.#params;
   }
 
   get results(): StructSchema {
-    return this.#struct(this.node.resultStructType, this.node.resultBrand, "result");
+    this.#results ??= this.#struct(this.node.resultStructType, this.node.resultBrand, "result");
+    return this.#results;
   }
 
   get isStreaming(): boolean {

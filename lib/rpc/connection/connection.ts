@@ -13,7 +13,10 @@ import { Question } from "./question.ts";
 /** How many rows each table has, and what has passed. All tables of an idle connection that holds nothing are empty. */
 export interface ConnectionStats {
   readonly questions: number;
+  /** Calls of the peer's that are running, or have returned and are kept for calls pipelined on them. */
   readonly answers: number;
+  /** Those of `answers` that have not returned. */
+  readonly running: number;
   readonly exports: number;
   readonly imports: number;
   readonly embargoes: number;
@@ -129,6 +132,7 @@ export class Connection {
     return {
       questions: questions.size,
       answers: answers.size,
+      running: [...answers.values()].filter((answer) => !answer.completed).length,
       exports: exports.size,
       imports: imports.size,
       embargoes: embargoes.size,
