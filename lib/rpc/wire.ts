@@ -7,6 +7,7 @@ import type { Segment } from "../serialization/segment.ts";
 import { pointerPosition, readStruct, Struct } from "../serialization/struct.ts";
 import { decodeText } from "../serialization/blob.ts";
 import { elementSize } from "../serialization/wire-pointer.ts";
+import { messageMemory } from "./message-memory.ts";
 
 /**
  * The structures of rpc.capnp at fixed offsets. A test holds every number here against the compiled rpc.capnp.
@@ -192,7 +193,7 @@ export class OutgoingMessage {
   readonly at: Struct;
 
   constructor(tag: number, name: StructName, firstSegmentWords = 16) {
-    this.builder = new MessageBuilder({ firstSegmentWords });
+    this.builder = new MessageBuilder(undefined, messageMemory(firstSegmentWords * 8));
     const message = this.builder.initRoot(Struct, sizes.message.data, sizes.message.pointers);
     message._segment.view.setUint16(message._data, tag, true);
     this.at = initChild(message, 0, name);
