@@ -7,9 +7,9 @@ import { StructBase, type StructReader } from "./struct-base.ts";
 
 export interface ToObjectOptions {
   /** Whether fields that are null are there, too, with their default values. Default: false. */
-  readonly verbose?: boolean;
-  /** Whether Data becomes base64 text instead of a Uint8Array. Default: false. */
-  readonly base64?: boolean;
+  readonly defaults?: boolean;
+  /** What Data becomes: a Uint8Array, or with `"base64"` text. Default: `"array"`. */
+  readonly bytes?: "array" | "base64";
 }
 
 type Leaf = (value: unknown) => unknown;
@@ -21,26 +21,27 @@ type Leaf = (value: unknown) => unknown;
  */
 export const toObject = (value: unknown, options: ToObjectOptions = {}): unknown => {
   if (!(value instanceof StructBase || value instanceof List)) throw wrongType("toObject", "a struct or a list", value);
-  const leaf: Leaf = options.base64 === true ? (one) => (one instanceof Uint8Array ? base64(one) : one) : (one) => one;
-  return plain(value, options.verbose === true, leaf);
+  const leaf: Leaf =
+    options.bytes === "base64" ? (one) => (one instanceof Uint8Array ? base64(one) : one) : (one) => one;
+  return plain(value, options.defaults === true, leaf);
 };
 
-const plain = (value: unknown, verbose: boolean, leaf: Leaf): unknown => {
-  if (value instanceof StructBase) return plainStruct(asReader(value), verbose, leaf);
-  if (value instanceof List) return (value as List<unknown>).map((one) => plain(one, verbose, leaf));
+const plain = (value: unknown, defaults: boolean, leaf: Leaf): unknown => {
+  if (value instanceof StructBase) return plainStruct(asReader(value), defaults, leaf);
+  if (value instanceof List) return (value as List<unknown>).map((one) => plain(one, defaults, leaf));
   if (value instanceof AnyPointerReader && value.isNull) return null;
   return leaf(value);
 };
 
-const plainStruct = (struct: StructReader, verbose: boolean, leaf: Leaf): object => {
+const plainStruct = (struct: StructReader, defaults: boolean, leaf: Leaf): object => {
   const object: Record<string, unknown> = {};
   const active = struct._tag < 0 ? undefined : struct._union[discriminantOf(struct)];
   for (const access of struct._fields.values()) {
     const { schema } = access;
-    if (schema.isUnionMember ? access !== active : !(verbose || access.has.call(struct))) continue;
+    if (schema.isUnionMember ? access !== active : !(defaults || access.has.call(struct))) continue;
     // An empty struct may hold an empty struct of the same type, without end.
     const isNull = schema.type.which === "struct" && !access.has.call(struct);
-    const value = isNull ? null : plain(access.read.call(struct), verbose, leaf);
+    const value = isNull ? null : plain(access.read.call(struct), defaults, leaf);
     // An assignment would set the prototype for `__proto__`, and fail for `constructor` where Object.prototype is frozen.
     if (schema.name in Object.prototype) {
       Object.defineProperty(object, schema.name, { value, writable: true, enumerable: true, configurable: true });

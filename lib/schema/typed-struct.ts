@@ -123,7 +123,7 @@ interface StructMethods<T extends AnyStruct> {
   /** Whether a field has a value: a pointer is not null, a member of a union is active. */
   has(field: keyof FieldsOf<T> | FieldSchema): boolean;
   /** A plain object, all the way down. */
-  toObject(options?: ToObjectOptions & { readonly base64?: false }): ObjectOf<T>;
+  toObject(options?: ToObjectOptions & { readonly bytes?: "array" }): ObjectOf<T>;
   toObject(options: ToObjectOptions): Record<string, unknown>;
   toJSON(): unknown;
   /** Cap'n Proto's text form. */

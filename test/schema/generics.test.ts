@@ -84,7 +84,7 @@ describe("an AnyPointer", () => {
     expect(received(struct).anyField.as(listOf(Shapes)).at(0).label).to.equal("x");
     any.set(null);
     expect(any.isNull).to.equal(true);
-    expect(struct.toObject({ verbose: true }).anyField).to.equal(null);
+    expect(struct.toObject({ defaults: true }).anyField).to.equal(null);
   });
 
   it("copies readers, lists and other AnyPointers, from its own message, too", () => {

@@ -147,7 +147,7 @@ describe("a struct class", () => {
     const segments = segmentsOf(all.Defaults.newMessage());
     const before = segments.map((segment) => Buffer.from(segment).toString("hex"));
     const read = readAs(all.Defaults, segments);
-    read.toObject({ verbose: true });
+    read.toObject({ defaults: true });
     read.dataField[0] = 1;
     read.structField.structList.at(0);
     expect(segments.map((segment) => Buffer.from(segment).toString("hex"))).to.deep.equal(before);

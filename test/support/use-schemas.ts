@@ -37,7 +37,7 @@ const useStruct = (schema: StructSchema): void => {
   }
   // As it arrives: with a reader's limits.
   const arrived = readAs(schema.structClass, segmentsOf(schema.structClass.newMessage()));
-  attempt(() => toObject(arrived, { verbose: true }));
+  attempt(() => toObject(arrived, { defaults: true }));
   attempt(() => toText(arrived));
   attempt(() => JSON.stringify(arrived));
 };

@@ -199,7 +199,7 @@ export const plainObjects = (reader: Pointers.Reader): void => {
   exactly<bigint | undefined>()(object.scalars?.int64);
   exactly<Scalars.Object[] | undefined>()(object.structs);
   exactly<number[][] | undefined>()(object.matrix);
-  exactly<Record<string, unknown>>()(reader.toObject({ base64: true }));
+  exactly<Record<string, unknown>>()(reader.toObject({ bytes: "base64" }));
   // @ts-expect-error: what is null is left out
   object.text.length;
   // @ts-expect-error: plain objects have no methods
