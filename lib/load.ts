@@ -1,14 +1,12 @@
-import { readFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CompileError } from "./compile-error.ts";
 import { compile } from "./compiler/compiler.ts";
 import { CapnpError } from "./errors.ts";
+import { SchemaFiles, shortPath, standardSchemas } from "./schema-files.ts";
 import { SchemaLoader } from "./schema/loader.ts";
 import type { CompiledSchema, Node } from "./schema/node.ts";
 import { forgetSharedLoader, sharedLoader } from "./schema/shared-loader.ts";
-import { schemaTexts } from "./std/schema-texts.ts";
 
 export { CompileError } from "./compile-error.ts";
 
@@ -29,42 +27,7 @@ export interface ParserOptions extends LoadOptions {
   readonly loader?: SchemaLoader;
 }
 
-/** The folder at the end of the import path that stands for the schemas that come with this library. */
-const standardFolder = "capstan:";
-
-type Source = Uint8Array | string | undefined;
-type Sources = (path: string) => Source;
-
-/** A schema that comes with this library, by the path that it is imported under. */
-const standardSource: Sources = (path) => (Object.hasOwn(schemaTexts, path) ? schemaTexts[path] : undefined);
-
-const isMissing = (error: unknown): boolean => {
-  const { code } = error as { readonly code?: unknown };
-  return code === "ENOENT" || code === "ENOTDIR" || code === "EISDIR";
-};
-
-const readSync: Sources = (path) => {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
-};
-
-/** Thrown through a compilation that asks for a file which has not been read yet. */
-class NotYetRead extends Error {
-  readonly path: string;
-  constructor(path: string) {
-    super(path);
-    this.path = path;
-  }
-}
-
-const slashes = (path: string): string => path.replaceAll("\\", "/");
-
-const pathOf = (file: string | URL): string =>
-  typeof file === "string" ? slashes(file) : slashes(fileURLToPath(file));
+const pathOf = (file: string | URL): string => shortPath(typeof file === "string" ? file : fileURLToPath(file));
 
 /** Compiles schema files into a universe of its own: types that two parsers made from one file are different types. */
 export class SchemaParser {
@@ -82,58 +45,54 @@ export class SchemaParser {
    * Compiles a file and what it imports. The same file gives the same object. The schemas that come with this library
    * load under the paths that they are imported under: `/capnp/schema.capnp`.
    *
-   * @throws CAPNP_COMPILE where the schema has mistakes, CAPNP_SCHEMA_NOT_FOUND where there is no such file.
+   * @throws CAPNP_COMPILE where the schema has mistakes or a file cannot be read, CAPNP_SCHEMA_NOT_FOUND where there is no such file.
    */
   async load<T = LoadedFile>(file: string | URL, options: LoadOptions = {}): Promise<T> {
     const path = pathOf(file);
     const known = this.#files.get(resolve(path));
     if (known !== undefined) return known as T;
-    const sources = new Map<string, Source>([[path, await readAsync(path)]]);
-    const read: Sources = (one) => {
-      if (!sources.has(one)) throw new NotYetRead(one);
-      return sources.get(one);
-    };
-    // The compiler asks for files one after the other; what it has not got yet is read, and it starts over.
-    for (;;) {
-      try {
-        return this.#load(path, read, options) as T;
-      } catch (error) {
-        if (!(error instanceof NotYetRead)) throw error;
-        sources.set(error.path, await readAsync(error.path));
-      }
-    }
+    const files = this.#filesFor(options);
+    return files.withoutBlocking(path, () => this.#load(path, files)) as Promise<T>;
   }
 
   /** The same, reading files synchronously. */
   loadSync<T = LoadedFile>(file: string | URL, options: LoadOptions = {}): T {
     const path = pathOf(file);
     const known = this.#files.get(resolve(path));
-    return (known ?? this.#load(path, readSync, options)) as T;
+    return (known ?? this.#load(path, this.#filesFor(options))) as T;
   }
 
   /** Compiles a schema that is given as text. Files that it imports are looked up as if it were the file `name`. */
   parse<T = LoadedFile>(text: string, name = "schema.capnp", options: LoadOptions = {}): T {
-    const path = slashes(name);
-    const schema = this.#compile(path, (one) => (one === path ? text : readSync(one)), options);
-    return this.#declare(schema) as T;
+    const path = shortPath(name);
+    const files = this.#filesFor(options);
+    files.provide(path, text);
+    return this.#declare(this.#compile(path, files)) as T;
   }
 
-  #load(path: string, read: Sources, options: LoadOptions): LoadedFile {
-    const isStandard = read(path) === undefined && standardSource(path) !== undefined;
-    if (!isStandard && read(path) === undefined) {
-      throw new CapnpError("CAPNP_SCHEMA_NOT_FOUND", `There is no schema file ${path} (in ${resolve(".")}).`);
+  #filesFor(options: LoadOptions): SchemaFiles {
+    const importPath = [...(options.importPath ?? []), ...this.#importPath];
+    return new SchemaFiles([...importPath.map(shortPath), standardSchemas]);
+  }
+
+  #load(path: string, files: SchemaFiles): LoadedFile {
+    const standard = standardSchemas + path;
+    let source = path;
+    if (files.readSource(path) === undefined && files.explain([]).length === 0) {
+      if (files.readSource(standard) === undefined) {
+        throw new CapnpError("CAPNP_SCHEMA_NOT_FOUND", `There is no schema file ${path} (in ${resolve(".")}).`);
+      }
+      source = standard;
     }
-    const file = this.#declare(this.#compile(isStandard ? standardFolder + path : path, read, options));
+    const file = this.#declare(this.#compile(source, files));
     this.#files.set(resolve(path), file);
     return file;
   }
 
-  #compile(path: string, read: Sources, options: LoadOptions): CompiledSchema {
-    const importPath = [...(options.importPath ?? []), ...this.#importPath].map(slashes);
-    const readSource: Sources = (one) =>
-      one.startsWith(`${standardFolder}/`) ? standardSource(one.slice(standardFolder.length)) : read(one);
-    const { schema, diagnostics } = compile([path], { readSource, importPath: [...importPath, standardFolder] });
-    if (diagnostics.length > 0) throw new CompileError(diagnostics);
+  #compile(path: string, files: SchemaFiles): CompiledSchema {
+    const { schema, diagnostics } = compile([path], files);
+    // A file that was only looked for on the import path is not missed where the schema compiles without it.
+    if (diagnostics.length > 0) throw new CompileError(files.explain(diagnostics));
     return schema;
   }
 
@@ -160,15 +119,6 @@ const content = ({ displayName: _, displayNamePrefixLength: __, ...node }: Node)
     if (typeof value === "bigint") return `${value}n`;
     return value instanceof Uint8Array ? [...value] : value;
   });
-
-const readAsync = async (path: string): Promise<Source> => {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
-};
 
 let shared = new SchemaParser({ loader: sharedLoader() });
 

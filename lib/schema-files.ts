@@ -1,4 +1,5 @@
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync, type Stats, statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { isAbsolute, relative, resolve, sep } from "node:path";
 import type { Diagnostic } from "./compiler/diagnostics.ts";
 import type { SourceHost } from "./compiler/modules.ts";
@@ -37,8 +38,9 @@ function problemOf(error: unknown): string | undefined {
  */
 export class SchemaFiles implements SourceHost {
   readonly importPath: readonly string[];
-  readonly #sources = new Map<string, Uint8Array | undefined>();
+  readonly #sources = new Map<string, Uint8Array | string | undefined>();
   readonly #problems: Diagnostic[] = [];
+  #isDeferred = false;
 
   /** `importPath`: folders for `import "/..."`; `standardSchemas` among them stands for the `/capnp/...` of this library. */
   constructor(importPath: readonly string[]) {
@@ -47,9 +49,34 @@ export class SchemaFiles implements SourceHost {
 
   readonly readSource = (path: string): Uint8Array | string | undefined => {
     if (path.startsWith(`${standardSchemas}/`)) return standardText(path.slice(standardSchemas.length));
-    if (!this.#sources.has(path)) this.#sources.set(path, this.#read(path));
+    if (!this.#sources.has(path)) {
+      if (this.#isDeferred) throw new NotYetRead(path);
+      this.#keep(path, readRegularFile(path));
+    }
     return this.#sources.get(path);
   };
+
+  /** Makes a path stand for a text, whatever the file system has there. */
+  provide(path: string, text: string): void {
+    this.#sources.set(path, text);
+  }
+
+  /**
+   * Does what reads files through `readSource`, without blocking: where it asks for a file that has not been read, the file
+   * is read asynchronously and the work starts over. `first` is a file that it will surely ask for.
+   */
+  async withoutBlocking<T>(first: string, work: () => T): Promise<T> {
+    this.#isDeferred = true;
+    for (let next = first; ; ) {
+      this.#keep(next, await readRegularFileAsync(next));
+      try {
+        return work();
+      } catch (error) {
+        if (!(error instanceof NotYetRead)) throw error;
+        next = error.path;
+      }
+    }
+  }
 
   /** Absolute paths of the files that were read, in the order of reading. */
   get read(): string[] {
@@ -66,7 +93,7 @@ export class SchemaFiles implements SourceHost {
     return [...this.#sources].every(([path, source]) => {
       const now = readRegularFile(path);
       if (!(now instanceof Uint8Array) || source === undefined) return source === undefined && now === undefined;
-      return Buffer.compare(now, source) === 0;
+      return Buffer.from(now).equals(Buffer.from(source as Uint8Array));
     });
   }
 
@@ -79,23 +106,49 @@ export class SchemaFiles implements SourceHost {
     ];
   }
 
-  #read(path: string): Uint8Array | undefined {
-    const source = readRegularFile(path);
-    if (source === undefined || source instanceof Uint8Array) return source;
-    this.#problems.push({ path, start, end: start, message: source.problem });
-    return undefined;
+  #keep(path: string, read: ReadFile): void {
+    const isProblem = read !== undefined && !(read instanceof Uint8Array);
+    this.#sources.set(path, isProblem ? undefined : read);
+    if (isProblem) this.#problems.push({ path, start, end: start, message: read.problem });
   }
 }
 
+/** Thrown through a compilation that asks for a file which has not been read yet. */
+class NotYetRead extends Error {
+  readonly path: string;
+  constructor(path: string) {
+    super(path);
+    this.path = path;
+  }
+}
+
+/** What a file holds, why it cannot be read, or undefined where there is none. */
+type ReadFile = Uint8Array | { readonly problem: string } | undefined;
+
 /** Only regular files are read: a device or a pipe may never end. */
-function readRegularFile(path: string): Uint8Array | { readonly problem: string } | undefined {
+const unfit = (stats: Stats): { readonly problem: string } | undefined => {
+  if (stats.isDirectory()) return { problem: "This is a folder, not a file." };
+  return stats.isFile() ? undefined : { problem: "This is not a regular file." };
+};
+
+const failed = (error: unknown): ReadFile => {
+  const problem = problemOf(error);
+  return problem === undefined ? undefined : { problem };
+};
+
+function readRegularFile(path: string): ReadFile {
   try {
-    const stats = statSync(path);
-    if (stats.isDirectory()) return { problem: "This is a folder, not a file." };
-    if (!stats.isFile()) return { problem: "This is not a regular file." };
-    return readFileSync(path);
+    return unfit(statSync(path)) ?? readFileSync(path);
   } catch (error) {
-    const problem = problemOf(error);
-    return problem === undefined ? undefined : { problem };
+    return failed(error);
+  }
+}
+
+async function readRegularFileAsync(path: string): Promise<ReadFile> {
+  try {
+    // Asking what a path is takes microseconds; doing so on another thread takes a good part of a millisecond.
+    return unfit(statSync(path)) ?? (await readFile(path));
+  } catch (error) {
+    return failed(error);
   }
 }

@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect } from "chai";
 import { CapnpError } from "../lib/errors.ts";
@@ -108,5 +108,34 @@ describe("loading a schema", () => {
     expectError("CAPNP_COMPILE", () => new SchemaParser().loadSync(importing), "missing.capnp");
     const error = await load(join(folder, "missing.capnp")).catch((reason: unknown) => reason);
     expect((error as CapnpError).code).to.equal("CAPNP_SCHEMA_NOT_FOUND");
+  });
+
+  it("says what is wrong with a file that cannot be read, and never reads without end", async () => {
+    for (const [path, problem] of [
+      [folder, "This is a folder, not a file."],
+      ["/dev/zero", "This is not a regular file."],
+    ] as const) {
+      expectError("CAPNP_COMPILE", () => new SchemaParser().loadSync(path), problem);
+      const importing = write("importing.capnp", `@0xb01e1b1e5b1b1b06;\nusing import "${path}".X;\n`);
+      const parser = new SchemaParser({ importPath: ["/"] });
+      expectError("CAPNP_COMPILE", () => parser.loadSync(importing), problem);
+      const error = await parser.load(importing).catch((reason: unknown) => reason);
+      expect(error).to.be.instanceOf(CompileError);
+      expect((error as CompileError).message)
+        .to.include(problem)
+        .and.to.include("importing.capnp:2:");
+    }
+  });
+
+  it("knows a file again that is reached by two paths", async () => {
+    write("twice.capnp", "@0xb01e1b1e5b1b1b07;\nstruct X {}\n");
+    const importing = write(
+      "twice-importing.capnp",
+      '@0xb01e1b1e5b1b1b08;\nstruct Y { a @0 :import "twice.capnp".X; b @1 :import "/twice.capnp".X; }\n',
+    );
+    const importPath = [relative(".", folder)];
+    const loaded = new SchemaParser({ importPath }).loadSync(importing);
+    expect(loaded).to.have.property("Y");
+    expect(await new SchemaParser({ importPath }).load(importing)).to.have.property("Y");
   });
 });
