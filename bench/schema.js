@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const library = join(root, "dist", "lib", "index.js");
+const library = join(root, "dist", "package", "index.js");
 const runs = 9;
 
 const median = (figures) => figures.toSorted((a, b) => a - b)[figures.length >> 1];
@@ -123,7 +123,7 @@ const compileTime = () =>
     const peers = peersOf({
       "capnp compile (whole process)": wholeProcess("capnp", ["compile", "-o-", file]),
       "capstan compile (whole process)": wholeProcess(process.execPath, [
-        join(root, "dist", "lib", "cli", "main.js"),
+        join(root, "dist", "package", "cli", "main.js"),
         "compile",
         "-o-",
         file,

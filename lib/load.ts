@@ -4,7 +4,7 @@ import { CompileError } from "./compile-error.ts";
 import { compile } from "./compiler/compiler.ts";
 import { CapnpError } from "./errors.ts";
 import { SchemaFiles, shortPath, standardSchemas } from "./schema-files.ts";
-import { SchemaLoader } from "./schema/loader.ts";
+import { loadCompiled, SchemaLoader } from "./schema/loader.ts";
 import type { CompiledSchema, Node } from "./schema/node.ts";
 import { forgetSharedLoader, sharedLoader } from "./schema/shared-loader.ts";
 
@@ -106,7 +106,7 @@ export class SchemaParser {
         );
       }
     }
-    this.loader.loadAll(schema);
+    loadCompiled(this.loader, schema);
     const [file] = schema.requestedFiles;
     if (file === undefined) throw new CapnpError("CAPNP_SCHEMA", "The compiler returned no file.");
     return this.loader.declare(this.loader.get(file.id)) as LoadedFile;

@@ -46,6 +46,12 @@ export interface SchemaLoaderOptions {
 }
 
 /**
+ * Loads what this library's compiler has made, without mistakes. It is not checked again, which would take a good part of
+ * the time that a small schema takes to load.
+ */
+export let loadCompiled: (loader: SchemaLoader, schema: CompiledSchema) => void;
+
+/**
  * Schemas by id: nodes go in, schemas and their classes come out. Nodes may come from anywhere, and are checked. They may
  * refer to each other in any order; a node that is missing is noticed when it is needed (CAPNP_SCHEMA_NOT_FOUND).
  *
@@ -60,6 +66,13 @@ export class SchemaLoader implements SchemaUniverse {
   readonly #schemas = new Map<bigint, Map<string, Schema>>();
   readonly #sourceInfo = new Map<bigint, SourceInfo>();
   readonly #findNode: SchemaLoaderOptions["findNode"];
+
+  static {
+    loadCompiled = (loader, schema) => {
+      if (loader.#nodes.loadConsistent(schema.nodes) === "replaced") loader.#schemas.clear();
+      for (const info of schema.sourceInfo) loader.#sourceInfo.set(info.id, info);
+    };
+  }
 
   constructor(options: SchemaLoaderOptions = {}) {
     this.#findNode = options.findNode;

@@ -55,6 +55,24 @@ export class NodeTable {
   }
 
   /**
+   * Adds nodes that are known to be consistent, in themselves and with each other, because the compiler made them together:
+   * those of which nothing is known yet are taken as they are. The others are loaded like any node; see `load`.
+   */
+  loadConsistent(nodes: Iterable<Node>): LoadOutcome {
+    let outcome: LoadOutcome = "kept";
+    for (const node of nodes) {
+      if (this.#entries.has(node.id) || this.#sizes.has(node.id)) {
+        const own = this.load(node);
+        if (own === "replaced" || outcome === "kept") outcome = own;
+      } else {
+        this.#entries.set(node.id, { node, older: [] });
+        if (outcome === "kept") outcome = "added";
+      }
+    }
+    return outcome;
+  }
+
+  /**
    * Adds a node, or another version of one. CAPNP_SCHEMA where it is inconsistent, or incompatible with what is there;
    * then nothing has changed.
    */

@@ -88,7 +88,7 @@ describe("the code that capstan compile writes", () => {
 
   it("is written again under --watch when a file changes, or one that it imports", async () => {
     const watching = place.start(
-      `exec node ${join(repositoryRoot, "dist/lib/cli/main.js")} compile --watch book.capnp 2>&1`,
+      `exec node ${join(repositoryRoot, "dist/package/cli/main.js")} compile --watch book.capnp 2>&1`,
     );
     await watching.line(/^Compiled\. Watching 2 files\.$/);
     await place.write("sub/person.capnp", "@0xc5a1e1b2d3f40801;\nstruct Person { name @0 :Nothing; }\n");

@@ -34,8 +34,8 @@ export async function readDocument(path: string): Promise<Part[]> {
 const tools = {
   npx: 'exec "$@"',
   node: `exec "${process.execPath}" "$@"`,
-  capstan: `exec "${process.execPath}" "${join(repositoryRoot, "dist/lib/cli/main.js")}" "$@"`,
-  "capnpc-capstan": `exec "${process.execPath}" "${join(repositoryRoot, "dist/lib/cli/capnpc-capstan.js")}" "$@"`,
+  capstan: `exec "${process.execPath}" "${join(repositoryRoot, "dist/package/cli/main.js")}" "$@"`,
+  "capnpc-capstan": `exec "${process.execPath}" "${join(repositoryRoot, "dist/package/cli/capnpc-capstan.js")}" "$@"`,
 };
 
 /** A folder inside this package, so that the name "capstan" means this build, whose commands are on the PATH. */
