@@ -12,6 +12,7 @@ import { beside, type Scope } from "./type-names.ts";
 export const structMembers: readonly string[] = [
   "Builder",
   "Reader",
+  "Restorer",
   "dataBytes",
   "fromBytes",
   "fromBytesPacked",

@@ -8,7 +8,7 @@ import { interfaceHead, reference, signature, type Source, tuple, unionArgument 
 import { type Scope, within } from "./type-names.ts";
 
 /** Methods of clients that methods of an interface hide. */
-export const clientMethods: readonly string[] = ["castAs", "release"];
+export const clientMethods: readonly string[] = ["castAs", "upcast", "release"];
 
 /** Id of StreamResult in stream.capnp: the results of methods of streams. */
 const streamResultId = 0x995f9a3377c0b16en;
@@ -159,7 +159,7 @@ export class InterfaceTypes {
       if (seen.has(next)) continue;
       const { methods, superclasses } = this.#context.declarations.interface(next);
       seen.set(next, { id: next, methods });
-      pending.push(...superclasses.map((one) => one.id));
+      for (const one of superclasses) pending.push(one.id);
     }
     return [...seen.values()];
   }

@@ -1,19 +1,16 @@
 import type { Node, RequestedFile } from "../schema/node.ts";
 
 /** The schemas that come with the library: so does the code that is generated from them. */
-const standardFolder = "/capnp/";
-const standardModules = "capstan/capnp/";
+const standardFolders = ["/capnp/", "/capstan/"];
 
 /** How one generated module is imported by another. Absolute imports lead to what lies below the same output folder. */
 export const modulePath = (from: RequestedFile, to: Node): string => {
   const { filename } = from;
   const written = from.imports.find(({ id }) => id === to.id)?.name;
-  const isStandard = (path: string): boolean => path.startsWith(standardFolder);
+  const isStandard = (path: string): boolean => standardFolders.some((folder) => path.startsWith(folder));
   if (written !== undefined && !written.startsWith("/")) return written.startsWith(".") ? written : `./${written}`;
   const absolute = written ?? `/${to.displayName.replace(/^\/+/, "")}`;
-  if (isStandard(absolute) && !isStandard(`/${filename}`)) {
-    return `${standardModules}${absolute.slice(standardFolder.length)}`;
-  }
+  if (isStandard(absolute) && !isStandard(`/${filename}`)) return `capstan${absolute}`;
   return relative(filename, absolute.slice(1));
 };
 

@@ -15,7 +15,7 @@ export const ownNodes = (schema: CompiledSchema, file: Node): OwnNodes => {
     const node = byId.get(id);
     if (node === undefined || own.has(id)) continue;
     own.set(id, withoutFolder(node));
-    pending.push(...innerIds(node, byId));
+    for (const inner of innerIds(node, byId)) pending.push(inner);
   }
   const needed = new Set<bigint>();
   for (const node of own.values()) {
@@ -58,7 +58,7 @@ const innerIds = (node: Node, byId: ReadonlyMap<bigint, Node>): bigint[] => {
     for (const { body: place } of body.fields) if (place.which === "group") ids.push(place.typeId);
   } else if (body.which === "interface") {
     const structs = body.methods.flatMap((method) => [method.paramStructType, method.resultStructType]);
-    ids.push(...structs.filter((id) => byId.get(id)?.scopeId === 0n));
+    for (const id of structs) if (byId.get(id)?.scopeId === 0n) ids.push(id);
   }
   return ids;
 };

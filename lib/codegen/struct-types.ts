@@ -1,4 +1,5 @@
 import { type Field, noDiscriminant, type Type } from "../schema/node.ts";
+import { pipelineName } from "../schema/pipeline-name.ts";
 import type { Declaration, Declarations } from "./declaration.ts";
 import { docComment } from "./doc-comment.ts";
 import { hexId, memberName } from "./names.ts";
@@ -35,7 +36,15 @@ export const readerMethods: readonly string[] = [
   "write",
   "writePacked",
 ];
-export const builderMethods: readonly string[] = [...readerMethods, "adopt", "clear", "disown", "init", "set"];
+export const builderMethods: readonly string[] = [
+  ...readerMethods,
+  "adopt",
+  "clear",
+  "disown",
+  "init",
+  "initResizableList",
+  "set",
+];
 export const unionMethods: readonly string[] = ["is", "which"];
 
 /** Whether values of a type are JavaScript's own. */
@@ -165,11 +174,10 @@ export class StructTypes {
   #writePipeline(): void {
     this.#source.block(interfaceHead("Pipeline", this.#parameters(), []), () => {
       for (const { field, index } of this.#fields) {
-        // A pipeline with a member `then` would be taken for a promise.
-        if (!this.#context.pipelined.field(field) || field.name === "then") continue;
+        if (!this.#context.pipelined.field(field)) continue;
         this.#source.lines(docComment(this.#context.declarations.memberComment(this.#struct.node.id, index)));
         const type = reference("$.PipelineOf", [this.#type(field)]);
-        this.#source.line([`readonly ${memberName(field.name)}: `, type, ";"]);
+        this.#source.line([`readonly ${memberName(pipelineName(field.name))}: `, type, ";"]);
       }
     });
   }

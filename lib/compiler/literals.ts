@@ -78,30 +78,41 @@ export function readBinary(source: Uint8Array, start: number): Literal<Uint8Arra
 /** A literal ends where nothing follows that would make it another word or number. */
 const mayFollow = (byte: number): boolean => !isIdentifierStart(byte) && byte !== 0x2e;
 
-const ascii = (source: Uint8Array, start: number, end: number): string =>
-  String.fromCharCode.apply(null, source.subarray(start, end) as unknown as number[]);
+/** The value of digits, modulo 2^64. In halves of 32 bits: a bigint of a million digits takes time that grows with their square. */
+const wrapped = (source: Uint8Array, start: number, end: number, base: 8 | 10 | 16): bigint => {
+  let high = 0;
+  let low = 0;
+  for (let at = start; at < end; at++) {
+    const sum = low * base + hexValue(source[at]!);
+    low = sum >>> 0;
+    high = (high * base + Math.floor(sum / 2 ** 32)) >>> 0;
+  }
+  return (BigInt(high) << 32n) | BigInt(low);
+};
 
 /** An integer at `start`: hexadecimal after `0x`, octal after `0`, else decimal. Wraps at 64 bits, as in C++. */
 export function readInteger(source: Uint8Array, start: number): Literal<bigint> {
   let at = start;
-  let text: string;
+  let value: bigint;
   if (source[at] === 0x30 && source[at + 1] === 0x78 && isHexDigit(source[at + 2] ?? 0)) {
     at += 2;
     while (isHexDigit(source[at] ?? 0)) at++;
-    text = ascii(source, start, at);
+    value = wrapped(source, start + 2, at, 16);
   } else if (source[at] === 0x30) {
     at++;
     while (isOctalDigit(source[at] ?? 0)) at++;
-    text = at === start + 1 ? "0" : `0o${ascii(source, start + 1, at)}`;
+    value = wrapped(source, start + 1, at, 8);
   } else {
     while (isDigit(source[at] ?? 0)) at++;
-    text = ascii(source, start, at);
+    value = wrapped(source, start, at, 10);
   }
   if (!mayFollow(source[at] ?? 0)) {
     return { ok: false, reach: source[start] === 0x30 && source[start + 1] === 0x78 ? Math.max(at, start + 2) : at };
   }
-  return { ok: true, end: at, value: BigInt.asUintN(64, BigInt(text)) };
+  return { ok: true, end: at, value };
 }
+
+const decoder = new TextDecoder();
 
 /** Digits with a fraction, an exponent or both. */
 export function readFloat(source: Uint8Array, start: number): Literal<number> {
@@ -114,14 +125,14 @@ export function readFloat(source: Uint8Array, start: number): Literal<number> {
     at++;
     digits();
   }
-  let text = ascii(source, start, at);
+  let text = decoder.decode(source.subarray(start, at));
   if (((source[at] ?? 0) | 0x20) === 0x65) {
     const exponent = at++;
     if (source[at] === 0x2b || source[at] === 0x2d) at++;
     const first = at;
     digits();
     if (at === first) return { ok: false, reach: at };
-    text += ascii(source, exponent, at);
+    text += decoder.decode(source.subarray(exponent, at));
   }
   if (!mayFollow(source[at] ?? 0)) return { ok: false, reach: at };
   return { ok: true, end: at, value: Number(text) };

@@ -3,26 +3,38 @@ import { List } from "../serialization/list.ts";
 import { zeroPointer } from "../serialization/pointer-builder.ts";
 import type { PointerKind } from "../serialization/pointer-list.ts";
 import { replacePointer, replaceStruct } from "../serialization/replace.ts";
-import { followPointer } from "../serialization/resolve-pointer.ts";
+import { followPointer, target } from "../serialization/resolve-pointer.ts";
 import { wrongType } from "../serialization/scalar.ts";
 import type { Segment } from "../serialization/segment.ts";
+import { type MessageSize, pointerSize } from "../serialization/total-size.ts";
+import { anyListKind, AnyListReader } from "./any-list.ts";
+import {
+  type AnyStructBuilder,
+  anyStructKind,
+  AnyStructReader,
+  initAnyStruct,
+  usePointerClasses,
+} from "./any-struct.ts";
 import { dataKind, textKind } from "./blob-kind.ts";
 import { capabilityKind } from "./capability-kind.ts";
 import { kindOfList } from "./list-kind.ts";
 import { InterfaceSchema } from "./schema.ts";
 import { StructBase } from "./struct-base.ts";
+import { unlimitedNesting } from "../serialization/read-limiter.ts";
 
-const unlimited = Number.POSITIVE_INFINITY;
 const text = textKind();
 const data = dataKind();
 
 /** What `as` and `init` take: a struct or interface class, a list type (`listOf(Person)`), or one of these names. */
-export type PointerTypeArgument = "Text" | "Data" | object;
+export type PointerTypeArgument = "Text" | "Data" | "AnyStruct" | "AnyList" | "AnyPointer" | object;
 
 /** How a pointer to the given type is handled. */
 const kindOfArgument = (type: unknown): PointerKind => {
   if (type === "Text") return text;
   if (type === "Data") return data;
+  if (type === "AnyStruct") return anyStructKind;
+  if (type === "AnyList") return anyListKind;
+  if (type === "AnyPointer") return anyPointerKind;
   if ((typeof type === "object" && type !== null) || typeof type === "function") {
     const { _kind, schema } = type as { readonly _kind?: PointerKind; readonly schema?: unknown };
     if (_kind !== undefined) return _kind;
@@ -50,6 +62,17 @@ export class AnyPointerReader {
     return !followPointer(this._segment, this._position);
   }
 
+  /** What the pointer leads to, as far as its encoding tells. Text and Data are lists. */
+  get kind(): "null" | "struct" | "list" | "capability" {
+    if (!followPointer(this._segment, this._position)) return "null";
+    return (["struct", "list", "null", "capability"] as const)[target.low & 3] as "struct" | "list" | "capability";
+  }
+
+  /** What the value and everything in it occupy, without the pointer itself. */
+  get totalSize(): MessageSize {
+    return pointerSize(this._segment, this._position, this._depth);
+  }
+
   /**
    * What the pointer leads to, as the given type: `as(Person)`, `as("Text")`, `as(listOf(Person))`, `as(Calculator)`. A
    * null pointer reads as that type's empty value. CAPNP_POINTER_KIND where something else is there.
@@ -62,7 +85,7 @@ export class AnyPointerReader {
 /** A pointer of any type in a message that is built. */
 export class AnyPointerBuilder extends AnyPointerReader {
   constructor(segment: Segment, position: number) {
-    super(segment, position, unlimited);
+    super(segment, position, unlimitedNesting);
   }
 
   /** As of a reader; a struct is allocated where the pointer is null. */
@@ -84,11 +107,23 @@ export class AnyPointerBuilder extends AnyPointerReader {
     return kindOfArgument(type).init(this._segment, this._position, count, "An AnyPointer");
   }
 
+  /** Replaces what is there by a new struct of no type, of so many words of data and pointers. */
+  initAnyStruct(dataWords: number, pointerCount: number): AnyStructBuilder {
+    return initAnyStruct(this._segment, this._position, { dataWords, pointerCount });
+  }
+
+  /** A reader of the same place. */
+  asReader(): AnyPointerReader {
+    return new AnyPointerReader(this._segment, this._position, this._depth);
+  }
+
   /** Makes the pointer null. */
   clear(): void {
     zeroPointer(this._segment, this._position);
   }
 }
+
+usePointerClasses({ Reader: AnyPointerReader, Builder: AnyPointerBuilder });
 
 const setAny = (segment: Segment, position: number, value: unknown, where: string): void => {
   if (value === null || value === undefined) zeroPointer(segment, position);
@@ -103,7 +138,9 @@ const setAny = (segment: Segment, position: number, value: unknown, where: strin
       );
     }
     replaceStruct(segment, position, value);
-  } else if (value instanceof List) {
+  } else if (value instanceof AnyStructReader) replaceStruct(segment, position, value);
+  else if (value instanceof AnyListReader) anyListKind.set(segment, position, value, where, true);
+  else if (value instanceof List) {
     const kind = kindOfList(value as List<unknown>);
     if (kind === undefined) throw wrongType(where, "a list whose type is known", value);
     kind.set(segment, position, value, where, true);

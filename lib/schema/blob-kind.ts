@@ -10,11 +10,7 @@ import { readData, readText } from "../serialization/text.ts";
 export const textKind = (defaultValue = ""): PointerKind => ({
   read: (segment, position) => readText(segment, position, defaultValue),
   get: (segment, position) => readText(segment, position, defaultValue),
-  set: (segment, position, value, where) => {
-    if (typeof value === "string") setText(segment, position, value);
-    else if (value === null || value === undefined) zeroPointer(segment, position);
-    else throw wrongType(where, "a string (Text)", value);
-  },
+  set: setText,
   init: (_segment, _position, _count, where) => {
     throw new CapnpError("CAPNP_TYPE", `${where} is Text, which is not initialised but assigned: set it to a string.`);
   },
@@ -44,8 +40,7 @@ export const dataKind = (defaultValue?: Uint8Array): PointerKind => {
     init: (segment, position, count, where) => {
       if (count === undefined) throw new CapnpError("CAPNP_TYPE", `${where} is Data: init needs its length in bytes.`);
       initData(segment, position, count);
-      const { bytes } = target.segment;
-      return new Uint8Array(bytes.buffer, bytes.byteOffset + target.start, count);
+      return target.segment.expose(target.start, count);
     },
   };
 };

@@ -4,6 +4,7 @@ import { kindOf } from "./kind-of.ts";
 import { defineNested } from "./nested.ts";
 import type { Value } from "./node.ts";
 import type { ConstSchema, FileSchema, Schema, SchemaType } from "./schema.ts";
+import { unlimitedNesting } from "../serialization/read-limiter.ts";
 
 /**
  * What a schema is at run time: the class of a struct or interface, the names of an enum, the value of a constant, the
@@ -52,7 +53,7 @@ export const decodeValue = (type: SchemaType, value: Value): unknown => {
     case "struct":
     case "list":
     case "anyPointer":
-      return kindOf(type).read(defaultSegment(value.value), 0, Number.POSITIVE_INFINITY);
+      return kindOf(type).read(defaultSegment(value.value), 0, unlimitedNesting);
     case "data":
       return value.value.slice();
     default:

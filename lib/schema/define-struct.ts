@@ -9,6 +9,7 @@ import type { FieldSchema, StructSchema } from "./schema.ts";
 import { newStructClass, StructBuilder, StructReader } from "./struct-base.ts";
 import type { StructClass } from "./struct-class.ts";
 import { installStructMethods, structClassPrototype } from "./struct-methods.ts";
+import { textAccess } from "./text-access.ts";
 import { unionMemberAccess } from "./union-access.ts";
 
 installStructMethods();
@@ -19,6 +20,7 @@ export const defineStruct = (schema: StructSchema): StructClass => {
   const Builder = newStructClass(StructBuilder);
   const fields = new Map<string, FieldAccess>();
   const union: FieldAccess[] = [];
+  const order: FieldAccess[] = [];
   const tag = schema.body.discriminantCount > 0 ? schema.body.discriminantOffset * 2 : -1;
 
   const structClass: StructClass = Object.create(structClassPrototype, {
@@ -33,6 +35,7 @@ export const defineStruct = (schema: StructSchema): StructClass => {
     define(prototype, "_schema", schema);
     define(prototype, "_class", structClass);
     define(prototype, "_fields", fields);
+    define(prototype, "_order", order);
     define(prototype, "_union", union);
     define(prototype, "_tag", tag);
     define(prototype, Symbol.toStringTag, schema.path);
@@ -40,7 +43,9 @@ export const defineStruct = (schema: StructSchema): StructClass => {
 
   const install = (access: FieldAccess): void => {
     const { name, discriminantValue, isUnionMember } = access.schema;
+    const old = fields.get(name);
     fields.set(name, access);
+    for (let place = 0; place < order.length; place++) if (order[place] === old) order[place] = access;
     if (isUnionMember) union[discriminantValue] = access;
     const descriptor = { configurable: true, enumerable: false };
     Object.defineProperty(Reader.prototype, name, { ...descriptor, get: access.read, set: refuse(access.schema) });
@@ -67,7 +72,8 @@ const refuse = (field: FieldSchema) => (): never => {
 /** Access to Text and Data, which need no other class. */
 const blobAccess = (field: FieldSchema): FieldAccess | undefined => {
   const { defaultValue } = field;
-  if (defaultValue?.which !== "text" && defaultValue?.which !== "data") return undefined;
+  if (defaultValue?.which === "text") return textAccess(field, field.offset as number, defaultValue.value);
+  if (defaultValue?.which !== "data") return undefined;
   return pointerAccess(field, field.offset as number, kindOf(field.type, defaultValue));
 };
 

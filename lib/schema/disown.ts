@@ -1,18 +1,20 @@
 import { CapnpError } from "../errors.ts";
 import type { BuilderArena } from "../serialization/arena.ts";
 import { List, settableIndex } from "../serialization/list.ts";
-import * as orphans from "../serialization/orphan.ts";
+import { adopt as adoptPointer, disown as disownPointer, newPointer } from "../serialization/orphan.ts";
+import { initStruct } from "../serialization/pointer-builder.ts";
 import { describeValue } from "../serialization/scalar.ts";
-import type { Segment } from "../serialization/segment.ts";
+import { moveContent } from "../serialization/upgrade.ts";
+import { AnyPointerBuilder } from "./any-pointer.ts";
+import { assign } from "./assign.ts";
 import { typeKey } from "./brand.ts";
 import type { FieldAccess } from "./field-access.ts";
-import { kindOf, typeName } from "./kind-of.ts";
-import { isPointerType, noSuchField, type SchemaType } from "./schema.ts";
+import { elementTypeOf, kindOf, typeName } from "./kind-of.ts";
+import { Orphan } from "./orphan.ts";
+import { isPointerType, noSuchField, type SchemaType, type StructSchema } from "./schema.ts";
 import { StructBase, StructBuilder } from "./struct-base.ts";
-import { typeOfArgument } from "./type-argument.ts";
 
-/** What each orphan's pointer said it is. An orphan made by the serialization layer alone is not here. */
-const types = new WeakMap<orphans.Orphan, SchemaType>();
+const anyPointer: SchemaType = { which: "anyPointer", kind: "unconstrained" };
 
 const builderOf = (value: unknown, operation: string): StructBuilder => {
   if (value instanceof StructBuilder) return value;
@@ -20,61 +22,60 @@ const builderOf = (value: unknown, operation: string): StructBuilder => {
   throw new CapnpError("CAPNP_TYPE", `${operation} changes a message: it takes a builder, not ${what}.`);
 };
 
-interface Place {
-  readonly segment: Segment;
-  readonly position: number;
-}
-
-/** Where a field's pointer lies. */
-const placeOf = (struct: StructBuilder, name: string): Place & { readonly access: FieldAccess } => {
+const accessOf = (struct: StructBuilder, name: string): FieldAccess => {
   const access = struct._fields.get(name);
   if (access === undefined) throw noSuchField(struct._schema, name);
-  const { offset, type, path } = access.schema;
-  if (offset === undefined || !isPointerType(type)) {
-    const what = offset === undefined ? "a group, which is part of its struct" : `of type ${typeName(type)}`;
-    throw new CapnpError("CAPNP_TYPE", `${path} is ${what}: only what is behind a pointer can be disowned or adopted.`);
-  }
-  return { access, segment: struct._segment, position: struct._data + struct._dataBytes + offset * 8 };
+  return access;
 };
 
-const checkType = (orphan: unknown, type: SchemaType, where: string): orphans.Orphan => {
-  if (!(orphan instanceof orphans.Orphan)) {
+/** Where a field's pointer lies; undefined for a group and for what lies in the data section. */
+const pointerPosition = (struct: StructBuilder, { schema: { offset, type } }: FieldAccess): number | undefined =>
+  offset === undefined || !isPointerType(type) ? undefined : struct._data + struct._dataBytes + offset * 8;
+
+const checkType = (orphan: unknown, type: SchemaType, where: string): Orphan => {
+  if (!(orphan instanceof Orphan)) {
     throw new CapnpError(
       "CAPNP_TYPE",
       `${where} adopts orphans, which disown() and newOrphan() return; not ${describeValue(orphan)}.`,
     );
   }
-  const its = types.get(orphan);
-  if (
-    its === undefined ||
-    its.which === "anyPointer" ||
-    type.which === "anyPointer" ||
-    typeKey(its) === typeKey(type)
-  ) {
-    return orphan;
-  }
+  const its = orphan._type;
+  const isAny = its.which === "anyPointer" || type.which === "anyPointer";
+  if (isAny ? isPointerType(its) && isPointerType(type) : typeKey(its) === typeKey(type)) return orphan;
   throw new CapnpError("CAPNP_TYPE", `${where} is of type ${typeName(type)}; the orphan is of type ${typeName(its)}.`);
 };
 
-const anyPointer: SchemaType = { which: "anyPointer", kind: "unconstrained" };
-
-const typed = (orphan: orphans.Orphan, type: SchemaType): orphans.Orphan => {
-  types.set(orphan, type);
-  return orphan;
+/** A copy of a group, which has no place of its own to be taken from, as a struct of its own. */
+const disownGroup = (from: StructBuilder, { get, clear }: FieldAccess, schema: StructSchema): Orphan => {
+  const type: SchemaType = { which: "struct", schema };
+  const arena = from._segment.arena as BuilderArena;
+  const holder = newPointer(arena, (segment, position) => {
+    initStruct(segment, position, schema.dataBytes, schema.pointerCount);
+    assign(kindOf(type).get(segment, position) as StructBuilder, get.call(from));
+  });
+  clear.call(from);
+  return new Orphan(arena, holder, type);
 };
 
 /**
- * Takes the value of a pointer field out of its struct, and leaves the field null. It stays where it lies in the message until
- * it is adopted, which copies nothing, or released. Of a union the member must be the active one.
+ * Takes the value of a field out of its struct, and leaves the field null, or with its default value. What lies behind a pointer
+ * stays where it is in the message until it is adopted, which copies nothing, or released; a group is copied. Of a union the
+ * member must be the active one.
  */
-export const disown = (struct: unknown, field: string): orphans.Orphan => {
+export const disown = (struct: unknown, field: string): Orphan => {
   const from = builderOf(struct, "disown");
-  const { access, segment, position } = placeOf(from, field);
+  const access = accessOf(from, field);
   const { isUnionMember, discriminantValue, path, type } = access.schema;
   if (isUnionMember && from._segment.view.getUint16(from._data + from._tag, true) !== discriminantValue) {
     throw new CapnpError("CAPNP_UNION_MEMBER", `${path} cannot be disowned: it is not the active member of its union.`);
   }
-  return typed(orphans.disown(segment, position), type);
+  const arena = from._segment.arena as BuilderArena;
+  const position = pointerPosition(from, access);
+  if (position !== undefined) return new Orphan(arena, disownPointer(from._segment, position), type);
+  if (access.schema.isGroup && type.which === "struct") return disownGroup(from, access, type.schema);
+  const value = access.get.call(from);
+  access.clear.call(from);
+  return new Orphan(arena, arena.holdLoosePointer(), type, value);
 };
 
 /**
@@ -85,63 +86,72 @@ export const disown = (struct: unknown, field: string): orphans.Orphan => {
  */
 export const adopt = (struct: unknown, field: string, orphan: unknown): void => {
   const to = builderOf(struct, "adopt");
-  const { access, segment, position } = placeOf(to, field);
+  const access = accessOf(to, field);
   const { isUnionMember, discriminantValue, path, type } = access.schema;
-  orphans.adopt(segment, position, checkType(orphan, type, path));
-  if (isUnionMember) to._segment.view.setUint16(to._data + to._tag, discriminantValue, true);
+  const adopted = checkType(orphan, type, path);
+  const position = pointerPosition(to, access);
+  if (position === undefined) {
+    access.setFresh.call(to, adopted.get());
+    adopted.release();
+  } else {
+    adoptPointer(to._segment, position, adopted);
+    if (isUnionMember) to._segment.view.setUint16(to._data + to._tag, discriminantValue, true);
+  }
 };
 
-const pointerListOf = (list: unknown): List<unknown> => {
-  // Of all lists only those of pointers can initialise their elements.
-  if (list instanceof List && "init" in list) return list as List<unknown>;
-  throw new CapnpError(
-    "CAPNP_TYPE",
-    "Only elements that are pointers can be disowned or adopted, and only in a builder.",
-  );
-};
+type ListBuilder = List<unknown> & { set(index: number, value: unknown): void };
+
+const isListBuilder = (list: unknown): list is ListBuilder => list instanceof List && "set" in list;
 
 /** Takes an element out of a list of pointers, and leaves it null. */
-export const disownElement = (list: unknown, index: number): orphans.Orphan => {
-  const from = pointerListOf(list);
-  const i = settableIndex(index, from._length);
-  return orphans.disown(from._segment, from._start + i * from._step);
-};
-
-/** Makes an orphan an element of a list of pointers; what was there is zeroed. */
-export const adoptElement = (list: unknown, index: number, orphan: unknown): void => {
-  const to = pointerListOf(list);
-  const i = settableIndex(index, to._length);
-  orphans.adopt(to._segment, to._start + i * to._step, checkType(orphan, anyPointer, "An element"));
+export const disownElement = (list: unknown, index: number): Orphan => {
+  // Of all lists only those of pointers can initialise their elements.
+  if (!isListBuilder(list) || !("init" in list)) {
+    throw new CapnpError("CAPNP_TYPE", "Only elements that are pointers can be disowned, and only in a builder.");
+  }
+  const i = settableIndex(index, list._length);
+  const holder = disownPointer(list._segment, list._start + i * list._step);
+  return new Orphan(list._segment.arena as BuilderArena, holder, elementTypeOf(list) ?? anyPointer);
 };
 
 /**
- * A new value in the message of `struct` that no pointer leads to yet: a struct (`newOrphan(book, Person)`), or a list or Data of
- * `count` elements. Read and filled through {@link orphanValue}.
+ * Makes an orphan an element of a list of pointers; what was there is zeroed. Into a list of structs an orphan's content is moved,
+ * as its elements have no pointers to lead elsewhere: what the element has no room for is lost.
  */
-export const newOrphan = (struct: unknown, type: unknown, count?: number): orphans.Orphan => {
-  const arena = builderOf(struct, "newOrphan")._segment.arena as BuilderArena;
-  const schemaType = typeOfArgument(type);
-  const kind = kindOf(schemaType);
-  const made = orphans.newOrphan(arena, (segment, position) => {
-    kind.init(segment, position, count, "A new orphan");
-  });
-  return typed(made, schemaType);
+export const adoptElement = (list: unknown, index: number, orphan: unknown): void => {
+  const type = elementTypeOf(list) ?? anyPointer;
+  if (!isListBuilder(list) || !isPointerType(type)) {
+    throw new CapnpError(
+      "CAPNP_TYPE",
+      "Only elements that are pointers or structs can be adopted, and only in a builder.",
+    );
+  }
+  const i = settableIndex(index, list._length);
+  const adopted = checkType(orphan, type, "An element");
+  if ("init" in list) {
+    adoptPointer(list._segment, list._start + i * list._step, adopted);
+    return;
+  }
+  const value = adopted.as(type);
+  const struct = value.get() as StructBuilder;
+  if (value.arena === list._segment.arena) moveContent(list._at(i) as StructBuilder, struct);
+  else list.set(i, struct);
+  value.release();
 };
 
-/** A copy of a value in the message of `struct` that no pointer leads to yet. */
-export const newOrphanCopy = (struct: unknown, type: unknown, value: unknown): orphans.Orphan => {
-  const arena = builderOf(struct, "newOrphanCopy")._segment.arena as BuilderArena;
-  const schemaType = typeOfArgument(type);
-  const kind = kindOf(schemaType);
-  const made = orphans.newOrphan(arena, (segment, position) => {
-    kind.set(segment, position, value, "A new orphan", true);
-  });
-  return typed(made, schemaType);
+const pointerOf = (pointer: unknown): AnyPointerBuilder => {
+  if (pointer instanceof AnyPointerBuilder) return pointer;
+  throw new CapnpError("CAPNP_TYPE", "Only a builder of an AnyPointer can be disowned or adopt.");
 };
 
-/** An orphan's value: a builder, list, string or bytes. The type is needed only for what came out of an AnyPointer. */
-export const orphanValue = (orphan: orphans.Orphan, type?: unknown): unknown => {
-  const schemaType = type === undefined ? types.get(orphan) : typeOfArgument(type);
-  if (schemaType === undefined) throw new CapnpError("CAPNP_TYPE", "The type of this orphan is not known: pass it.");
-  return kindOf(schemaType).get(orphan.hold(), 0);
+/** Takes out what an AnyPointer leads to, as an orphan of a type that `as` settles, and leaves it null. */
+export const disownPointee = (pointer: unknown): Orphan => {
+  const { _segment, _position } = pointerOf(pointer);
+  return new Orphan(_segment.arena as BuilderArena, disownPointer(_segment, _position), anyPointer);
+};
+
+/** Makes an AnyPointer lead to an orphan; what was there is zeroed. */
+export const adoptPointee = (pointer: unknown, orphan: unknown): void => {
+  const { _segment, _position } = pointerOf(pointer);
+  adoptPointer(_segment, _position, checkType(orphan, anyPointer, "An AnyPointer"));
 };

@@ -1,11 +1,13 @@
 import { type Comparison, comparePointers, compareStructs } from "../serialization/compare.ts";
 import { List } from "../serialization/list.ts";
+import { Struct } from "../serialization/struct.ts";
+import { AnyListReader } from "./any-list.ts";
 import { AnyPointerReader } from "./any-pointer.ts";
 import { copy } from "./operations.ts";
 import { StructBase } from "./struct-base.ts";
 
 /**
- * Whether two structs, lists or AnyPointers have equal content, however it lies in their messages. Numbers are compared bit by bit:
+ * Whether two structs, lists, AnyPointers, AnyStructs or AnyLists have equal content, however it lies in their messages. Numbers are compared bit by bit:
  * NaN equals NaN where the bits do, and 0 differs from -0. Undefined where it depends on capabilities: whether two of them
  * are the same cannot be told, unless they are one object.
  */
@@ -21,9 +23,12 @@ export const equals = (a: unknown, b: unknown): boolean | undefined => {
 };
 
 const compare = (a: unknown, b: unknown): Comparison => {
-  if (a instanceof StructBase && b instanceof StructBase) return compareStructs(whole(a), whole(b));
+  if (a instanceof Struct && b instanceof Struct) return compareStructs(whole(a), whole(b));
   if (a instanceof List && b instanceof List) return compareLists(a as List<unknown>, b as List<unknown>);
-  if (a instanceof AnyPointerReader && b instanceof AnyPointerReader) {
+  if (
+    (a instanceof AnyPointerReader && b instanceof AnyPointerReader) ||
+    (a instanceof AnyListReader && b instanceof AnyListReader)
+  ) {
     return comparePointers(a._segment, a._position, a._depth, b._segment, b._position, b._depth);
   }
   if (a instanceof Uint8Array && b instanceof Uint8Array) {
@@ -37,11 +42,13 @@ const compare = (a: unknown, b: unknown): Comparison => {
 const isOpaque = (value: unknown): boolean =>
   typeof value === "object" &&
   value !== null &&
-  !(value instanceof StructBase || value instanceof List || value instanceof AnyPointerReader) &&
+  !(value instanceof Struct || value instanceof List || value instanceof AnyPointerReader) &&
+  !(value instanceof AnyListReader) &&
   !ArrayBuffer.isView(value);
 
 /** A group lies in its struct among other fields: its own are compared in a copy. */
-const whole = (struct: StructBase): StructBase => (struct._schema.isGroup ? copy(struct) : struct);
+const whole = (struct: Struct): Struct =>
+  struct instanceof StructBase && struct._schema.isGroup ? copy(struct) : struct;
 
 const compareLists = (a: List<unknown>, b: List<unknown>): Comparison => {
   if (a.length !== b.length) return "different";

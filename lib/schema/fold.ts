@@ -1,3 +1,4 @@
+import type { Arena } from "../serialization/arena.ts";
 import { nestingLimitExceeded } from "../serialization/read-limiter.ts";
 import {
   followPointer,
@@ -19,10 +20,11 @@ import {
   uint64,
   uint8,
 } from "../serialization/scalar.ts";
-import type { Segment } from "../serialization/segment.ts";
-import { defaultSegment, emptySegment, Struct } from "../serialization/struct.ts";
+import { Segment } from "../serialization/segment.ts";
+import { Struct } from "../serialization/struct.ts";
 import { readData, readText } from "../serialization/text.ts";
-import { elementSize } from "../serialization/wire-pointer.ts";
+import { elementSize, otherKind } from "../serialization/wire-pointer.ts";
+import { chargeElements, chargeStruct, defaultsPayer, printedValuesPerWord } from "./conversion-cost.ts";
 import type { PrimitiveTypeName, Value } from "./node.ts";
 import type { EnumSchema, FieldSchema, SchemaType, StructSchema } from "./schema.ts";
 
@@ -72,7 +74,8 @@ export const activeMember = (struct: Struct, schema: StructSchema): FieldSchema 
 };
 
 const membersOf = (struct: Struct, schema: StructSchema): Member[] => {
-  if (isEmpty(struct)) struct._segment.arena.charge(schema.fields.length);
+  const { _dataBytes: dataBytes, _pointerCount: pointerCount } = struct;
+  chargeStruct(struct._segment.arena, schema.fields.length, dataBytes, pointerCount, printedValuesPerWord);
   const active = activeMember(struct, schema);
   const members: Member[] = [];
   for (const field of schema.fields) {
@@ -83,12 +86,6 @@ const membersOf = (struct: Struct, schema: StructSchema): Member[] => {
   }
   return members;
 };
-
-/**
- * A struct without content has all its fields' default values to be written, and costs a word for each: otherwise a small message
- * could become a text of gigabytes.
- */
-const isEmpty = (struct: Struct): boolean => struct._dataBytes === 0 && struct._pointerCount === 0;
 
 const isNullPointer = (struct: Struct, field: FieldSchema): boolean => {
   const { offset, type } = field;
@@ -120,10 +117,12 @@ const foldField = <T>(struct: Struct, field: FieldSchema, fold: Fold<T>): T => {
     if (position >= 0 && followPointer(struct._segment, position)) {
       return foldPointer(struct._segment, position, type, struct._depth, fold);
     }
-    return foldDefault(type, defaultValue, struct._depth, fold);
+    return foldDefault(struct, type, defaultValue, fold);
   }
   return foldScalar(struct, offset, type, defaultValue, fold);
 };
+
+const nothing = new Uint8Array(0);
 
 const scalars: Readonly<Partial<Record<PrimitiveTypeName, ScalarKind<number> | ScalarKind<bigint>>>> = {
   int8,
@@ -174,8 +173,14 @@ const foldScalar = <T>(
 const foldNumber = <T>(value: number | bigint, which: SchemaType["which"], fold: Fold<T>): T =>
   which === "float32" || which === "float64" ? fold.float(value as number, which) : fold.integer(value);
 
-/** Folds what a null pointer reads as. */
-const foldDefault = <T>(type: SchemaType, defaultValue: Value | undefined, depth: number, fold: Fold<T>): T => {
+/** The budget that default values are folded with: that of the message with the struct, where it has one. */
+const payerOf = ({ _segment: { arena } }: Struct): Arena =>
+  Number.isFinite(arena.traversalLeft) ? arena : defaultsPayer();
+
+/** Folds what a null pointer of a struct reads as. */
+const foldDefault = <T>(struct: Struct, type: SchemaType, defaultValue: Value | undefined, fold: Fold<T>): T => {
+  const payer = payerOf(struct);
+  const depth = payer === struct._segment.arena ? struct._depth : payer.nestingLimit;
   switch (type.which) {
     case "text":
       return fold.text(defaultValue?.which === "text" ? defaultValue.value : "");
@@ -185,15 +190,15 @@ const foldDefault = <T>(type: SchemaType, defaultValue: Value | undefined, depth
       return fold.capability(true);
     default: {
       if (defaultValue !== undefined && "value" in defaultValue && defaultValue.value instanceof Uint8Array) {
-        const segment = defaultSegment(defaultValue.value);
+        const segment = new Segment(payer, 0, defaultValue.value, defaultValue.value.length);
         if (segment.end >= 8 && followPointer(segment, 0)) return foldPointer(segment, 0, type, depth, fold);
       }
-      return foldNull(type, depth, fold);
+      return foldNull(payer, type, depth, fold);
     }
   }
 };
 
-const foldNull = <T>(type: SchemaType, depth: number, fold: Fold<T>): T => {
+const foldNull = <T>(payer: Arena, type: SchemaType, depth: number, fold: Fold<T>): T => {
   switch (type.which) {
     case "text":
       return fold.text("");
@@ -204,7 +209,7 @@ const foldNull = <T>(type: SchemaType, depth: number, fold: Fold<T>): T => {
     case "struct":
       // A struct may have a member of its own type; its null pointer is folded only where it must be, as above.
       if (depth <= 0) throw nestingLimitExceeded();
-      return foldStruct(new Struct(emptySegment, 0, 0, 0, depth - 1), type.schema, fold);
+      return foldStruct(new Struct(new Segment(payer, 0, nothing, 0), 0, 0, 0, depth - 1), type.schema, fold);
     case "interface":
       return fold.capability(true);
     default:
@@ -228,7 +233,7 @@ export const foldPointer = <T>(
     case "list":
       return foldList(segment, position, type.elementType, depth, fold);
     case "struct":
-      if (!resolveStruct(segment, position, depth)) return foldNull(type, depth, fold);
+      if (!resolveStruct(segment, position, depth)) return foldNull(segment.arena, type, depth, fold);
       return foldStruct(
         new Struct(target.segment, target.start, target.dataBytes, target.pointerCount, depth - 1),
         type.schema,
@@ -237,17 +242,35 @@ export const foldPointer = <T>(
     case "interface":
       return fold.capability(resolveCapability(segment, position) < 0);
     case "anyPointer":
-      return fold.anyPointer(!followPointer(segment, position));
+      if (!followPointer(segment, position)) return fold.anyPointer(true);
+      if ((target.low & 3) === otherKind) resolveCapability(segment, position);
+      return fold.anyPointer(false);
     default:
       return fold.void();
   }
 };
 
 const foldList = <T>(segment: Segment, position: number, type: SchemaType, depth: number, fold: Fold<T>): T => {
+  if (!resolveList(segment, position, encodingOf(type), depth)) return fold.list([]);
+  return foldElements(target, type, depth, fold);
+};
+
+/** Where the elements of a list lie. */
+export interface Elements {
+  readonly segment: Segment;
+  readonly start: number;
+  readonly length: number;
+  readonly stepBits: number;
+  readonly dataBytes: number;
+  readonly pointerCount: number;
+}
+
+/** Folds a list. `depth` is that of the pointer to it. */
+export const foldElements = <T>(list: Elements, type: SchemaType, depth: number, fold: Fold<T>): T => {
   const elements: T[] = [];
-  if (!resolveList(segment, position, encodingOf(type), depth)) return fold.list(elements);
-  const { segment: content, start, length, stepBits, dataBytes, pointerCount } = target;
+  const { segment: content, start, length, stepBits, dataBytes, pointerCount } = list;
   const step = stepBits / 8;
+  chargeElements(content.arena, length, length * stepBits, printedValuesPerWord);
   switch (type.which) {
     case "void":
       for (let i = 0; i < length; i++) elements.push(fold.void());

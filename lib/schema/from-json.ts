@@ -1,6 +1,7 @@
 import { CapnpError } from "../errors.ts";
 import { defaultNestingLimit, nestingLimitExceeded } from "../serialization/read-limiter.ts";
 import { wrongType } from "../serialization/scalar.ts";
+import { fromBase64, fromHex } from "./byte-text.ts";
 import {
   type DataEncoding,
   type Discriminator,
@@ -169,20 +170,16 @@ const dataFrom = (value: unknown, where: string, dataAs: DataEncoding): Uint8Arr
     case "array":
       if (!Array.isArray(value) || !value.every(isByte)) throw wrongType(where, "a JSON array of bytes (Data)", value);
       return Uint8Array.from(value);
-    case "hex":
-      if (typeof value !== "string" || !/^([0-9a-f]{2})*$/i.test(value)) {
-        throw wrongType(where, "hexadecimal text (Data)", value);
-      }
-      return Uint8Array.from({ length: value.length / 2 }, (_, i) =>
-        Number.parseInt(value.slice(i * 2, i * 2 + 2), 16),
-      );
-    case "base64":
-      if (typeof value !== "string") throw wrongType(where, "base64 text (Data)", value);
-      try {
-        return Uint8Array.from(atob(value), (character) => character.charCodeAt(0));
-      } catch (cause) {
-        throw new CapnpError("CAPNP_TYPE", `${where} takes base64 text (Data); this is none.`, { cause });
-      }
+    case "hex": {
+      const bytes = typeof value === "string" ? fromHex(value) : undefined;
+      if (bytes === undefined) throw wrongType(where, "hexadecimal text (Data)", value);
+      return bytes;
+    }
+    case "base64": {
+      const bytes = typeof value === "string" ? fromBase64(value) : undefined;
+      if (bytes === undefined) throw wrongType(where, "base64 text (Data)", value);
+      return bytes;
+    }
   }
 };
 

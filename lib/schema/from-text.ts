@@ -53,7 +53,8 @@ const structFrom = (reader: TextReader, schema: StructSchema, depth: number): Re
     }
     reader.expect("=", field.path);
     plain[field.name] = valueFrom(reader, field.type, field.path, depth);
-  } while (reader.takes(","));
+    // A comma may stand behind the last member, too.
+  } while (reader.takes(",") && !reader.sees(")"));
   reader.expect(")", schema.path);
   return plain;
 };
@@ -80,7 +81,7 @@ const listFrom = (reader: TextReader, element: SchemaType, where: string, depth:
   reader.expect("[", where);
   if (reader.takes("]")) return elements;
   do elements.push(valueFrom(reader, element, where, depth));
-  while (reader.takes(","));
+  while (reader.takes(",") && !reader.sees("]"));
   reader.expect("]", where);
   return elements;
 };

@@ -4,12 +4,14 @@ import { Client, toHook } from "../rpc/capability/client.ts";
 import type { CallContext } from "../rpc/capability/call-context.ts";
 import type { ClientHook } from "../rpc/capability/client-hook.ts";
 import { Server } from "../rpc/capability/server.ts";
+import type { StreamRun } from "../rpc/capability/stream-run.ts";
 import { setCapability } from "../serialization/pointer-builder.ts";
 import { resolveCapability } from "../serialization/resolve-pointer.ts";
 import type { Segment } from "../serialization/segment.ts";
 import { clientOf, InterfaceClient, type InterfaceClientConstructor } from "./interface-client.ts";
 import { callMethod, newRequest } from "./method-call.ts";
 import { dispatchMethod } from "./method-dispatch.ts";
+import { knowMethods } from "./method-name.ts";
 import type { InterfaceSchema, MethodSchema } from "./schema.ts";
 
 /**
@@ -39,7 +41,11 @@ export abstract class InterfaceServer extends Server {
   }
 
   /** @internal */
-  override _dispatch(interfaceId: bigint, methodId: number, context: CallContext): void | PromiseLike<void> {
+  override _dispatch(
+    interfaceId: bigint,
+    methodId: number,
+    context: CallContext,
+  ): void | PromiseLike<void> | StreamRun {
     return dispatchMethod(this, this._methods.get(interfaceId)?.[methodId], interfaceId, methodId, context);
   }
 }
@@ -61,6 +67,7 @@ export const defineInterface = (
   Object.defineProperty(TypedServer.prototype, "_schema", hidden(schema));
   const methods = new Map(schema.ancestry.map((one) => [one.id, one.methods]));
   Object.defineProperty(TypedServer.prototype, "_methods", hidden(methods));
+  for (const ancestor of schema.ancestry) knowMethods(ancestor);
   for (const [name, method] of schema.allMethods) {
     const call = function (this: InterfaceClient, ...args: unknown[]): unknown {
       return callMethod(Client.hook(this), method, args);

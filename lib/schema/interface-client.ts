@@ -29,12 +29,20 @@ export class InterfaceClient extends Client {
   declare readonly _schema: InterfaceSchema | undefined;
 
   constructor(source: unknown) {
-    super(source instanceof Owned ? source.hook : sourceHook(source));
+    super(source instanceof Owned ? source.hook : requireHook(source));
   }
 
   /** The same capability, as another interface: a reference of its own. Nothing is checked, the callee will. */
   castAs<C extends Client>(type: InterfaceType<C>): C {
     return clientOf(type, Client.hook(this).addRef());
+  }
+
+  /**
+   * The same capability, as an interface that its own extends: a reference of its own. CAPNP_TYPE where its own is another,
+   * or not known; `castAs` does not ask.
+   */
+  upcast<C extends Client>(type: InterfaceType<C>): C {
+    return upcast(this, type);
   }
 
   /** Gives this reference back. The capability may be freed then; calls in flight go on. */
@@ -43,7 +51,8 @@ export class InterfaceClient extends Client {
   }
 }
 
-const sourceHook = (source: unknown): ClientHook => {
+/** The hook of what is no null; the reference is the caller's. */
+export const requireHook = (source: unknown): ClientHook => {
   const hook = toHook(source);
   if (hook === null) throw new CapnpError("CAPNP_NULL_CAPABILITY", "A client cannot be made of null.");
   return hook;
@@ -52,3 +61,33 @@ const sourceHook = (source: unknown): ClientHook => {
 /** A client of an interface; takes over the reference. */
 export const clientOf = <C extends Client>(type: InterfaceType<C> | undefined, hook: ClientHook): C =>
   new ((type?.Client ?? InterfaceClient) as unknown as InterfaceClientConstructor<C>)(new Owned(hook));
+
+/** A client of the interface that another client, or a server object, is of; takes over the reference. */
+export const clientLike = <C extends Client = InterfaceClient>(source: unknown, hook: ClientHook): C => {
+  const schema = (source as { readonly _schema?: InterfaceSchema } | null)?._schema;
+  return clientOf(schema?.interfaceClass as unknown as InterfaceType<C> | undefined, hook);
+};
+
+/** Lends a client without a known interface to a function: it is released when that returns. */
+export const withBorrowed = <T>(hook: ClientHook, use: (client: InterfaceClient) => T): T => {
+  const client = clientOf<InterfaceClient>(undefined, hook.addRef());
+  try {
+    return use(client);
+  } finally {
+    Client.release(client);
+  }
+};
+
+/** `client.castAs(type)`, also for clients whose interface has a method of that name. */
+export const castAs = <C extends Client>(client: Client, type: InterfaceType<C>): C =>
+  clientOf(type, Client.hook(client).addRef());
+
+/** `client.upcast(type)`, also for clients whose interface has a method of that name. */
+export const upcast = <C extends Client>(client: Client, type: InterfaceType<C>): C => {
+  const schema = client instanceof InterfaceClient ? client._schema : undefined;
+  if (schema?.extends(type.schema)) return castAs(client, type);
+  throw new CapnpError(
+    "CAPNP_TYPE",
+    `A capability of ${schema?.path ?? "unknown interface"} is not known to be a ${type.schema.path}. Use castAs to force it.`,
+  );
+};

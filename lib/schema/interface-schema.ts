@@ -16,6 +16,8 @@ export class MethodSchema {
   readonly name: string;
   /** What calls carry on the wire. */
   readonly ordinal: number;
+  /** True for a method whose results are `stream`. */
+  readonly isStreaming: boolean;
   #params: StructSchema | undefined;
   #results: StructSchema | undefined;
 
@@ -23,6 +25,7 @@ export class MethodSchema {
     this.interface = declaring;
     this.node = node;
     this.ordinal = ordinal;
+    this.isStreaming = node.resultStructType === streamResultId;
     this.name = typescriptName(node.name, node.annotations);
   }
 
@@ -39,10 +42,6 @@ export class MethodSchema {
   get results(): StructSchema {
     this.#results ??= this.#struct(this.node.resultStructType, this.node.resultBrand, "result");
     return this.#results;
-  }
-
-  get isStreaming(): boolean {
-    return this.node.resultStructType === streamResultId;
   }
 
   get annotations(): Method["annotations"] {
@@ -118,7 +117,7 @@ export class InterfaceSchema extends SchemaBase {
     for (const next of pending) {
       if (seen.has(next.id)) continue;
       seen.set(next.id, next);
-      pending.push(...next.superclasses);
+      for (const one of next.superclasses) pending.push(one);
     }
     return [...seen.values()];
   }

@@ -1,4 +1,5 @@
 import { CapnpError } from "../errors.ts";
+import { List } from "../serialization/list.ts";
 import { type PointerKind, pointerListClasses } from "../serialization/pointer-list.ts";
 import {
   boolListClasses,
@@ -11,6 +12,7 @@ import { defaultSegment } from "../serialization/struct.ts";
 import { structListClasses } from "../serialization/struct-list.ts";
 import { elementSize } from "../serialization/wire-pointer.ts";
 import { anyPointerKind } from "./any-pointer.ts";
+import { anyStructListClasses } from "./any-struct.ts";
 import { assign } from "./assign.ts";
 import { dataKind, textKind } from "./blob-kind.ts";
 import { capabilityKind } from "./capability-kind.ts";
@@ -33,7 +35,11 @@ export const kindOf = (type: SchemaType, defaultValue?: Value): PointerKind => {
       return structKind(type.schema, segment);
     case "list": {
       const { classes, layout } = elementClasses(type.elementType);
-      return listKind(classes, layout, typeName(type), segment);
+      const kind = listKind(classes, layout, typeName(type), segment);
+      for (const { prototype } of [classes.Reader, classes.Builder]) {
+        if (!elementTypes.has(prototype)) elementTypes.set(prototype, type.elementType);
+      }
+      return kind;
     }
     case "interface":
       return capabilityKind(type.schema);
@@ -43,6 +49,13 @@ export const kindOf = (type: SchemaType, defaultValue?: Value): PointerKind => {
       throw new CapnpError("CAPNP_TYPE", `${typeName(type)} is not a pointer type.`);
   }
 };
+
+/** What the lists of each class hold, by the prototype of the class. */
+const elementTypes = new WeakMap<object, SchemaType>();
+
+/** The type of a list's elements; undefined for what is no list of a schema. */
+export const elementTypeOf = (list: unknown): SchemaType | undefined =>
+  list instanceof List ? elementTypes.get(Object.getPrototypeOf(list) as object) : undefined;
 
 const nonNull = (message: Uint8Array): ReturnType<typeof defaultSegment> | undefined =>
   message.subarray(0, 8).every((byte) => byte === 0) ? undefined : defaultSegment(message);
@@ -98,6 +111,12 @@ const fixed = {
   data: ofPointers(dataKind(), "Data"),
 } as const satisfies Record<string, ElementClasses>;
 
+/** Structs of no known type lie in their list as others do. No schema has such lists; `listOf("AnyStruct")` reads them. */
+const ofAnyStructs: ElementClasses = {
+  classes: anyStructListClasses,
+  layout: { size: elementSize.inlineComposite, dataBytes: 0, pointerCount: 0 },
+};
+
 const ofEnums = new WeakMap<EnumSchema, ElementClasses>();
 const ofStructs = new WeakMap<StructSchema, ElementClasses>();
 
@@ -132,6 +151,7 @@ const elementClasses = (type: SchemaType): ElementClasses => {
     case "list":
     case "interface":
     case "anyPointer":
+      if (type.which === "anyPointer" && type.kind === "struct") return ofAnyStructs;
       return ofPointers(kindOf(type), typeName(type));
     default:
       return fixed[type.which];

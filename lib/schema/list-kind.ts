@@ -9,11 +9,12 @@ import { resolveList, target } from "../serialization/resolve-pointer.ts";
 import { wrongType } from "../serialization/scalar.ts";
 import type { Segment } from "../serialization/segment.ts";
 import { emptySegment } from "../serialization/struct.ts";
+import type { Fillable } from "../serialization/struct-list.ts";
 import { getList, getStructList } from "../serialization/upgrade.ts";
+import { checkGrowth } from "../serialization/upgrade-limit.ts";
 import { elementSize } from "../serialization/wire-pointer.ts";
 import { padToWord } from "../serialization/word.ts";
-
-const unlimited = Number.POSITIVE_INFINITY;
+import { unlimitedNesting } from "../serialization/read-limiter.ts";
 
 /** Size of a list's elements: an `elementSize`, and for structs what each has. */
 export interface ElementLayout {
@@ -57,9 +58,9 @@ export const listKind = (
     const found = ofStructs
       ? getStructList(segment, position, dataBytes, pointerCount, defaultValue)
       : getList(segment, position, size, defaultValue);
-    if (!found) return new Builder(emptySegment, 0, 0, 0, 0, 0, unlimited);
+    if (!found) return new Builder(emptySegment, 0, 0, 0, 0, 0, unlimitedNesting);
     const { segment: content, start, length, stepBits, dataBytes: data, pointerCount: pointers } = target;
-    return new Builder(content, start, length, stepBits >>> 3, data, pointers, unlimited);
+    return new Builder(content, start, length, stepBits >>> 3, data, pointers, unlimitedNesting);
   };
 
   /** A new list; elements that are structs may be larger than their schema says. */
@@ -73,27 +74,41 @@ export const listKind = (
     if (ofStructs) initStructList(segment, position, count, elementDataBytes, elementPointerCount);
     else initList(segment, position, size, count);
     const step = elementDataBytes + elementPointerCount * 8;
-    return new Builder(target.segment, target.start, count, step, elementDataBytes, elementPointerCount, unlimited);
+    return new Builder(
+      target.segment,
+      target.start,
+      count,
+      step,
+      elementDataBytes,
+      elementPointerCount,
+      unlimitedNesting,
+    );
   };
 
   const fill = (segment: Segment, position: number, values: List<unknown> | readonly unknown[]): void => {
     if (values instanceof List) {
       const source = values as List<unknown>;
       // Elements of a newer schema may be larger: what is unknown here travels along.
+      const elementDataBytes = Math.max(dataBytes, padToWord(source._dataBytes));
+      const elementPointerCount = Math.max(pointerCount, source._pointerCount);
+      if (ofStructs) checkGrowth(source._length, source._step, elementDataBytes + elementPointerCount * 8);
       const list = ofStructs
-        ? create(
-            segment,
-            position,
-            source._length,
-            Math.max(dataBytes, padToWord(source._dataBytes)),
-            Math.max(pointerCount, source._pointerCount),
-          )
+        ? create(segment, position, source._length, elementDataBytes, elementPointerCount)
         : create(segment, position, source._length);
+      // By pointers, without a client for each capability, which the source would hold from then on.
+      if (size === elementSize.pointer && kindOfList(source) === kindOfList(list)) {
+        const { _segment, _start, _step, _depth } = source;
+        for (let i = 0; i < source._length; i++) {
+          copyPointer(list._segment, list._start + i * list._step, _segment, _start + i * _step, _depth);
+        }
+        return;
+      }
       for (let i = 0; i < source._length; i++) list.set(i, source._at(i));
       return;
     }
     const list = create(segment, position, values.length);
-    for (let i = 0; i < values.length; i++) list.set(i, values[i]);
+    if (ofStructs) (list as unknown as Fillable)._setAll(values);
+    else for (let i = 0; i < values.length; i++) list.set(i, values[i]);
   };
 
   const kind: PointerKind = {
@@ -112,7 +127,7 @@ export const listKind = (
       }
       withSnapshot(
         (copy, at) => fill(copy, at, values),
-        (copy, at) => copyPointer(segment, position, copy, at, unlimited),
+        (copy, at) => copyPointer(segment, position, copy, at, unlimitedNesting),
       );
     },
     init: (segment, position, count, where) => {
@@ -130,10 +145,11 @@ export const listKind = (
 };
 
 /** Whether the values are part of the message that they are written to, or hold parts of it. */
-const mayShare = (values: List<unknown> | readonly unknown[], segment: Segment): boolean =>
-  values instanceof List
-    ? (values as List<unknown>)._segment.arena === segment.arena
-    : values.some((one) => sharesArena(one, segment));
+const mayShare = (values: List<unknown> | readonly unknown[], segment: Segment): boolean => {
+  if (!Array.isArray(values)) return sharesArena(values, segment);
+  for (let i = 0; i < values.length; i++) if (sharesArena(values[i], segment)) return true;
+  return false;
+};
 
 const sharesArena = (value: unknown, segment: Segment): boolean =>
   typeof value === "object" &&

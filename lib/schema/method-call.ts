@@ -1,24 +1,25 @@
 import type { ClientHook } from "../rpc/capability/client-hook.ts";
 import type { Payload } from "../rpc/capability/payload.ts";
-import { newCall, type OutgoingCall, type PendingCall } from "../rpc/capability/request.ts";
+import { canceledError } from "../rpc/capability/local-call-context.ts";
+import { FailedCall, newCall, type OutgoingCall, type PendingCall } from "../rpc/capability/request.ts";
 import type { CallOptions, RemotePromise } from "../rpc/capability/remote-promise.ts";
+import { roomAfter } from "../rpc/capability/streaming-promise.ts";
 import { CapnpError } from "../errors.ts";
 import { initStruct } from "../serialization/pointer-builder.ts";
 import { target } from "../serialization/resolve-pointer.ts";
 import type { Segment } from "../serialization/segment.ts";
 import { readStruct } from "../serialization/struct.ts";
 import { assign } from "./assign.ts";
-import { pipelineClassOf } from "./pipeline-class.ts";
+import { pipelineClassOf, pipelineOf } from "./pipeline-class.ts";
 import type { MethodSchema, StructSchema } from "./schema.ts";
 import { StructBase, type StructBuilder } from "./struct-base.ts";
-
-const unlimited = Number.POSITIVE_INFINITY;
+import { unlimitedNesting } from "../serialization/read-limiter.ts";
 
 /** The params struct of a call, built in the message that carries it. */
 const initParams = (call: OutgoingCall, schema: StructSchema): StructBuilder => {
   const { Builder, dataBytes, pointerCount } = schema.structClass;
   initStruct(call.segment, call.position, dataBytes, pointerCount);
-  return new Builder(target.segment, target.start, dataBytes, pointerCount, unlimited);
+  return new Builder(target.segment, target.start, dataBytes, pointerCount, unlimitedNesting);
 };
 
 const readResults =
@@ -37,7 +38,7 @@ export const callMethod = (
   hook: ClientHook,
   method: MethodSchema,
   args: readonly unknown[],
-): RemotePromise<unknown> => {
+): RemotePromise<unknown> | Promise<void> => {
   const call = newCall(hook, method.interfaceId, method.ordinal);
   let options: CallOptions | undefined;
   try {
@@ -46,7 +47,23 @@ export const callMethod = (
     call.discard();
     throw error;
   }
-  return promiseOf(method, call.send(), options);
+  return sendCall(method, call, options);
+};
+
+/** A streaming call is a promise of room in the stream, and no more than that. */
+const sendCall = (
+  method: MethodSchema,
+  call: OutgoingCall,
+  options: CallOptions | undefined,
+): RemotePromise<unknown> | Promise<void> => {
+  const { isStreaming } = method;
+  let pending: PendingCall;
+  if (options?.signal?.aborted === true) {
+    // Given up before it was made: nothing is sent.
+    call.discard();
+    pending = new FailedCall(canceledError(options.signal.reason));
+  } else pending = call.send(isStreaming);
+  return isStreaming ? roomAfter(pending, options) : promiseOf(method, pending, options);
 };
 
 /**
@@ -89,8 +106,15 @@ const isNamed = (value: unknown, params: StructSchema): value is object => {
 
 /** The params builder of a call that is being made, with `send`. */
 export interface MethodRequest {
-  /** Sends the call. A request is sent once. */
-  send(options?: CallOptions): RemotePromise<unknown>;
+  /** Sends the call. A request is sent once. What it gives for a streaming method resolves when the stream has room for more. */
+  send(options?: CallOptions): RemotePromise<unknown> | Promise<void>;
+  /**
+   * Sends the call for the sake of what is called on its results: gives the capabilities that the results will have, and
+   * neither the results nor an error of the call. The callee is asked not to send them.
+   *
+   * The call goes on for as long as one of those capabilities is held; dispose the pipeline when you have taken what you need.
+   */
+  sendForPipeline(): Disposable;
 }
 
 const calls = new WeakMap<object, { readonly call: OutgoingCall; readonly method: MethodSchema }>();
@@ -107,12 +131,21 @@ const takeCall = (request: object): { readonly call: OutgoingCall; readonly meth
 };
 
 /** Sends a request: `request.send()`, also where a param is named `send`. */
-export const send = (request: object, options?: CallOptions): RemotePromise<unknown> => {
+export const send = (request: object, options?: CallOptions): RemotePromise<unknown> | Promise<void> => {
   const found = takeCall(request);
   if (found === undefined) {
     throw new CapnpError("CAPNP_CALL", "This is not a request, or it was sent already. Make a new one for each call.");
   }
-  return promiseOf(found.method, found.call.send(), options);
+  return sendCall(found.method, found.call, options);
+};
+
+/** Sends a request for what is pipelined on its results: `request.sendForPipeline()`. */
+export const sendForPipeline = (request: object): Disposable => {
+  const found = takeCall(request);
+  if (found === undefined) {
+    throw new CapnpError("CAPNP_CALL", "This is not a request, or it was sent already. Make a new one for each call.");
+  }
+  return pipelineOf(found.method.results, found.call.sendForPipeline());
 };
 
 const requestClasses = new WeakMap<StructSchema, new (...place: Place) => StructBuilder>();
@@ -131,6 +164,15 @@ const requestClassOf = (schema: StructSchema): (new (...place: Place) => StructB
         configurable: true,
       });
     }
+    if (!schema.fieldsByName.has("sendForPipeline")) {
+      Object.defineProperty(found.prototype, "sendForPipeline", {
+        value(this: object) {
+          return sendForPipeline(this);
+        },
+        writable: true,
+        configurable: true,
+      });
+    }
     requestClasses.set(schema, found);
   }
   return found;
@@ -142,7 +184,7 @@ export const newRequest = (hook: ClientHook, method: MethodSchema): StructBuilde
   const { dataBytes, pointerCount } = method.params.structClass;
   initStruct(call.segment, call.position, dataBytes, pointerCount);
   const Request = requestClassOf(method.params);
-  const request = new Request(target.segment, target.start, dataBytes, pointerCount, unlimited);
+  const request = new Request(target.segment, target.start, dataBytes, pointerCount, unlimitedNesting);
   calls.set(request, { call, method });
   forgotten.register(request, call, request);
   return request as StructBuilder & MethodRequest;

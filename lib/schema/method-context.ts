@@ -1,5 +1,7 @@
 import type { CallContext } from "../rpc/capability/call-context.ts";
+import { canceledError } from "../rpc/capability/local-call-context.ts";
 import { Payload } from "../rpc/capability/payload.ts";
+import type { OutgoingCall } from "../rpc/capability/request.ts";
 import { MessageBuilder } from "../serialization/message.ts";
 import { initStruct } from "../serialization/pointer-builder.ts";
 import { defaultNestingLimit } from "../serialization/read-limiter.ts";
@@ -26,6 +28,7 @@ export class MethodContext {
   readonly #context: CallContext;
   readonly #method: MethodSchema;
   #abort: AbortController | undefined;
+  #forwarded: Promise<Error | undefined> | undefined;
 
   constructor(context: CallContext, method: MethodSchema) {
     this.#context = context;
@@ -48,9 +51,34 @@ export class MethodContext {
     this.#context.releaseParams();
   }
 
-  /** Sends a request (`client.methodRequest()`) and makes its results the results of this call. */
+  /**
+   * Sends a request (`client.methodRequest()`) and makes its results the results of this call. Of a streaming method it makes
+   * the room in the next stream the room in this one.
+   */
   tailCall(request: object): void {
-    this.#context.tailCall(takeRequest(request));
+    const call = takeRequest(request);
+    if (this.#method.isStreaming) this.#forwarded = this.#passOn(call);
+    else this.#context.tailCall(call);
+  }
+
+  #passOn(call: OutgoingCall): Promise<Error | undefined> {
+    const context = this.#context;
+    const pending = call.send(true);
+    context.onCanceled(() => pending.cancel(canceledError()));
+    return new Promise((resolve) => {
+      pending.onReturn({
+        returned: (results) => {
+          results.release();
+          resolve(undefined);
+        },
+        threw: resolve,
+      });
+    });
+  }
+
+  /** What a streaming call that was passed on fails with, or undefined; undefined at once where nothing was passed on. @internal */
+  static forwarded(context: MethodContext): Promise<Error | undefined> | undefined {
+    return context.#forwarded;
   }
 
   /**
@@ -83,10 +111,10 @@ export class MethodContext {
   }
 
   /**
-   * For the sake of code that was written for older versions of Cap'n Proto. Here every call may be cancelled at any
-   * time; what the method does about it is up to the method: see `signal`.
+   * Says that the method needs nothing of the call any more once the caller has given up: its params are released then, at
+   * once. Without it they stay until the method is done, since a method that does not look at `signal` runs to its end.
    */
   allowCancellation(): void {
-    // Nothing to allow.
+    this.#context.onCanceled(() => this.#context.releaseParams());
   }
 }

@@ -1,11 +1,15 @@
 import { CapnpError } from "../errors.ts";
 import type { CallContext } from "../rpc/capability/call-context.ts";
+import { RemotePromise } from "../rpc/capability/remote-promise.ts";
 import { Server } from "../rpc/capability/server.ts";
+import { StreamRun } from "../rpc/capability/stream-run.ts";
+import { toError } from "../rpc/capability/thrown.ts";
 import { isNull } from "../serialization/pointer-builder.ts";
 import { readStruct } from "../serialization/struct.ts";
 import { assign } from "./assign.ts";
 import { MethodContext, resultsBuilder } from "./method-context.ts";
 import type { MethodSchema } from "./schema.ts";
+import { pipelineClassOf } from "./pipeline-class.ts";
 import { StructBase } from "./struct-base.ts";
 
 type Method = (this: object, ...args: unknown[]) => unknown;
@@ -20,7 +24,7 @@ export const dispatchMethod = (
   interfaceId: bigint,
   methodId: number,
   context: CallContext,
-): void | PromiseLike<void> => {
+): void | PromiseLike<void> | StreamRun => {
   if (method === undefined) {
     context.threw(
       new CapnpError(
@@ -30,30 +34,16 @@ export const dispatchMethod = (
     );
     return;
   }
+  if (method.isStreaming) return dispatchStreaming(server, method, context);
   let returned: unknown;
   try {
-    const withContext = findMethod(server, `${method.name}_context`);
-    if (withContext !== undefined) {
-      returned = withContext.call(server, new MethodContext(context, method));
-    } else {
-      const byName = findMethod(server, method.name);
-      if (byName === undefined) {
-        context.threw(
-          new CapnpError(
-            "CAPNP_UNIMPLEMENTED",
-            `Method not implemented: ${server.constructor.name} has no method ${method.name} (${method.interface.path}).`,
-          ),
-        );
-        return;
-      }
-      const { segment, position, depth } = context.params;
-      const params = readStruct(method.params.structClass.Reader, segment, position, depth);
-      returned = byName.call(server, params, new MethodContext(context, method));
-    }
+    returned = runMethod(server, method, context, new MethodContext(context, method));
     if (!isThenable(returned)) {
       complete(context, method, returned);
       return;
     }
+    // Another call's results on their way: what is pipelined on this call's goes there at once.
+    if (returned instanceof pipelineClassOf(method.results)) context.setPipeline(RemotePromise.pipeline(returned));
   } catch (error) {
     context.threw(error);
     return;
@@ -69,6 +59,64 @@ export const dispatchMethod = (
     },
     (error: unknown) => context.threw(error),
   );
+};
+
+/** A method whose results are `stream`: it is done when it has taken what it was given, or handed it on. */
+const dispatchStreaming = (server: object, method: MethodSchema, context: CallContext): StreamRun | undefined => {
+  const methodContext = new MethodContext(context, method);
+  const fail = (thrown: unknown): Error | undefined => {
+    context.threw(thrown);
+    // What its caller gave up may fail for that very reason.
+    return context.canceled ? undefined : toError(thrown);
+  };
+  const handOn = async (forwarded: Promise<Error | undefined>): Promise<Error | undefined> => {
+    const error = await forwarded;
+    if (error !== undefined) return fail(error);
+    complete(context, method, undefined);
+    return undefined;
+  };
+  try {
+    const returned = runMethod(server, method, context, methodContext);
+    if (!isThenable(returned)) {
+      const forwarded = MethodContext.forwarded(methodContext);
+      if (forwarded !== undefined) return new StreamRun(handOn(forwarded));
+      complete(context, method, returned);
+      return undefined;
+    }
+    return new StreamRun(
+      Promise.resolve(returned)
+        .then((value) => {
+          const forwarded = MethodContext.forwarded(methodContext);
+          if (forwarded !== undefined) return handOn(forwarded);
+          complete(context, method, value);
+          return undefined;
+        })
+        .catch(fail),
+    );
+  } catch (error) {
+    return new StreamRun(fail(error));
+  }
+};
+
+/** Calls `name_context(context)` where there is such a method, else `name(params, context)`. */
+const runMethod = (
+  server: object,
+  method: MethodSchema,
+  context: CallContext,
+  methodContext: MethodContext,
+): unknown => {
+  const withContext = findMethod(server, `${method.name}_context`);
+  if (withContext !== undefined) return withContext.call(server, methodContext);
+  const byName = findMethod(server, method.name);
+  if (byName === undefined) {
+    throw new CapnpError(
+      "CAPNP_UNIMPLEMENTED",
+      `Method not implemented: ${server.constructor.name} has no method ${method.name} (${method.interface.path}).`,
+    );
+  }
+  const { segment, position, depth } = context.params;
+  const params = readStruct(method.params.structClass.Reader, segment, position, depth);
+  return byName.call(server, params, methodContext);
 };
 
 const isThenable = (value: unknown): value is PromiseLike<unknown> =>

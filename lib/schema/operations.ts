@@ -8,6 +8,7 @@ import { assign, discriminantOf } from "./assign.ts";
 import type { FieldAccess } from "./field-access.ts";
 import { FieldSchema, noSuchField } from "./schema.ts";
 import { StructBase, StructBuilder, StructReader } from "./struct-base.ts";
+import type { AsReader, Copy, Get, Init, SetField } from "./typed-operations.ts";
 
 /**
  * Every operation on a struct as a function, for schemas with a field of the same name as one of our methods: the field
@@ -39,14 +40,14 @@ const fieldOf = (struct: StructBase, field: FieldName): FieldAccess => {
 };
 
 /** The value of a field. */
-export const get = (struct: unknown, field: FieldName): unknown => {
+export const get = ((struct: unknown, field: FieldName): unknown => {
   const from = structOf(struct);
   const access = fieldOf(from, field);
   return (from instanceof StructReader ? access.read : access.get).call(from);
-};
+}) as Get;
 
 /** Sets a field; a member of a union becomes the active one. */
-export const set = (struct: unknown, field: FieldName, value: unknown): void => {
+export const set: SetField = (struct: unknown, field: FieldName, value: unknown): void => {
   const to = builderOf(struct, "set");
   fieldOf(to, field).set.call(to, value);
 };
@@ -55,10 +56,10 @@ export const set = (struct: unknown, field: FieldName, value: unknown): void => 
  * Replaces a field by a new empty struct or group, or by a new list or Data of `count` elements, and returns that. A
  * member of a union becomes the active one. What was there is zeroed; its space in the message is not used again.
  */
-export const init = (struct: unknown, field: FieldName, count?: number): unknown => {
+export const init = ((struct: unknown, field: FieldName, count?: number): unknown => {
   const to = builderOf(struct, "init");
   return fieldOf(to, field).init.call(to, count);
-};
+}) as Init;
 
 /** Whether a field has a value: a pointer is not null, a member of a union is active; always true for other fields. */
 export const has = (struct: unknown, field: FieldName): boolean => {
@@ -99,7 +100,7 @@ export const is = (struct: unknown, member: FieldName): boolean => {
 };
 
 /** A reader of the same place: it sees what the builder writes. A reader is returned as it is. */
-export const asReader = (struct: unknown): StructReader => {
+export const asReader: AsReader = (struct: unknown): StructReader => {
   const from = structOf(struct);
   if (from instanceof StructReader) return from;
   const { Reader } = from._class;
@@ -107,7 +108,7 @@ export const asReader = (struct: unknown): StructReader => {
 };
 
 /** A deep copy as the root of a new message. Fields that this schema does not know are copied, too. */
-export const copy = (struct: unknown, options?: AllocationOptions): StructBuilder => {
+export const copy: Copy = (struct: unknown, options?: AllocationOptions): StructBuilder => {
   const from = structOf(struct);
   const { Builder, dataBytes, pointerCount } = from._class;
   const message = new MessageBuilder(options);

@@ -1,9 +1,10 @@
 import { CapnpError } from "../errors.ts";
 import type { Payload } from "../rpc/capability/payload.ts";
 import { type CallOptions, RemotePromise } from "../rpc/capability/remote-promise.ts";
-import type { PendingCall } from "../rpc/capability/request.ts";
+import type { PendingCall, PipelineCall } from "../rpc/capability/request.ts";
 import type { InterfaceClass } from "./interface-class.ts";
 import { clientOf, type InterfaceClient } from "./interface-client.ts";
+import { pipelineName } from "./pipeline-name.ts";
 import type { FieldSchema, InterfaceSchema, SchemaType, StructSchema } from "./schema.ts";
 import type { StructClass } from "./struct-class.ts";
 
@@ -20,8 +21,7 @@ export const pipelineClassOf = (results: StructSchema): PromiseClass => {
   let found = promiseClasses.get(results);
   if (found === undefined) {
     found = class extends RemotePromise<unknown> {};
-    const own = new Set(["then", "catch", "finally"]);
-    defineAccessors(found.prototype, results, own, (promise) => ({
+    defineAccessors(found.prototype, results, (promise) => ({
       promise: promise as RemotePromise<unknown>,
       path: [],
     }));
@@ -75,23 +75,38 @@ const structPipelineOf = (schema: StructSchema): StructPipelineClass => {
     const made = class extends StructPipeline {};
     found = made;
     structPipelines.set(schema, made);
-    defineAccessors(made.prototype, schema, new Set(["then"]), (pipeline) => (pipeline as StructPipeline)._place);
+    defineAccessors(made.prototype, schema, (pipeline) => (pipeline as StructPipeline)._place);
   }
   return found;
 };
 
-const defineAccessors = (
-  prototype: object,
-  schema: StructSchema,
-  taken: ReadonlySet<string>,
-  place: (pipeline: object) => Place,
-): void => {
+const defineAccessors = (prototype: object, schema: StructSchema, place: (pipeline: object) => Place): void => {
   for (const field of schema.fields) {
     const get = accessor(field, place);
-    if (get !== undefined && !taken.has(field.name)) {
-      Object.defineProperty(prototype, field.name, { get, configurable: true });
-    }
+    if (get !== undefined) Object.defineProperty(prototype, pipelineName(field.name), { get, configurable: true });
   }
+};
+
+/** Ends calls that were sent for their pipeline, once nobody can ask for more of it. */
+const forgotten = new FinalizationRegistry<PipelineCall>((call) => call.drop());
+
+/** The capabilities in the results of a call that was sent for nothing else. */
+export const pipelineOf = (results: StructSchema, call: PipelineCall): Disposable => {
+  const promise = new RemotePromise<unknown>(
+    {
+      pipelined: (path) => call.pipelined(path),
+      onReturn: () => undefined,
+      cancel: () => {
+        forgotten.unregister(call);
+        call.drop();
+      },
+    },
+    () => undefined,
+  );
+  forgotten.register(promise, call, call);
+  const pipeline = new (structPipelineOf(results))({ promise, path: [] });
+  Object.defineProperty(pipeline, Symbol.dispose, { value: () => promise[Symbol.dispose]() });
+  return pipeline as StructPipeline & Disposable;
 };
 
 const accessor = (field: FieldSchema, place: (pipeline: object) => Place): ((this: object) => unknown) | undefined => {
@@ -123,6 +138,7 @@ const accessor = (field: FieldSchema, place: (pipeline: object) => Place): ((thi
         const type = field.type;
         if (type.which === "interface") return clientAt(at(this), type.schema);
         if (type.which === "struct") return new (structPipelineOf(type.schema))(at(this));
+        if (type.which === "anyPointer" && type.kind === "capability") return clientAt(at(this), undefined);
         return new AnyPointerPipeline(at(this));
       };
     default:

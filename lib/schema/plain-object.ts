@@ -1,7 +1,11 @@
-import { List } from "../serialization/list.ts";
+import type { Arena } from "../serialization/arena.ts";
+import { List, type ListConstructor } from "../serialization/list.ts";
+import { defaultNestingLimit } from "../serialization/read-limiter.ts";
 import { wrongType } from "../serialization/scalar.ts";
 import { AnyPointerReader } from "./any-pointer.ts";
 import { discriminantOf } from "./assign.ts";
+import { base64 } from "./byte-text.ts";
+import { chargeElements, chargeStruct, defaultsPayer, valuesPerWord } from "./conversion-cost.ts";
 import { asReader } from "./operations.ts";
 import { StructBase, type StructReader } from "./struct-base.ts";
 
@@ -18,40 +22,59 @@ type Leaf = (value: unknown) => unknown;
  * A struct as a plain object, or a list as an array, all the way down. Enums are names, 64-bit integers bigints, Void is
  * null, Data a view of the message; capabilities and AnyPointers stand for themselves. Of a union only the active member
  * is there, and pointers that are null are left out. The inverse is `newMessage(object)`.
+ *
+ * A message that was received pays for the result: a word of its traversal limit for each 8 values.
  */
 export const toObject = (value: unknown, options: ToObjectOptions = {}): unknown => {
   if (!(value instanceof StructBase || value instanceof List)) throw wrongType("toObject", "a struct or a list", value);
   const leaf: Leaf =
     options.bytes === "base64" ? (one) => (one instanceof Uint8Array ? base64(one) : one) : (one) => one;
-  return plain(value, options.defaults === true, leaf);
+  return plain(value, options.defaults === true, leaf, value._segment.arena);
 };
 
-const plain = (value: unknown, defaults: boolean, leaf: Leaf): unknown => {
-  if (value instanceof StructBase) return plainStruct(asReader(value), defaults, leaf);
-  if (value instanceof List) return (value as List<unknown>).map((one) => plain(one, defaults, leaf));
+/** @param payer The message that is charged, also for default values, which lie in no message. */
+const plain = (value: unknown, defaults: boolean, leaf: Leaf, payer: Arena): unknown => {
+  if (value instanceof StructBase) return plainStruct(asReader(value), defaults, leaf, payer);
+  if (value instanceof List) {
+    const list = value as List<unknown>;
+    if (isUnlimitedDefault(list, payer)) return plain(limited(list), defaults, leaf, defaultsPayer());
+    chargeElements(
+      payer,
+      list._length,
+      list._segment.arena === payer ? list._length * list._step * 8 : 0,
+      valuesPerWord,
+    );
+    return list.map((one) => plain(one, defaults, leaf, payer));
+  }
   if (value instanceof AnyPointerReader && value.isNull) return null;
   return leaf(value);
 };
 
-const plainStruct = (struct: StructReader, defaults: boolean, leaf: Leaf): object => {
+/** Whether a list is a default value, in a message that is built and pays nothing: those may double at every level. */
+const isUnlimitedDefault = (list: List<unknown>, payer: Arena): boolean =>
+  list._segment.arena !== payer && !Number.isFinite(payer.traversalLeft);
+
+/** The same list with the nesting limit of a reader. */
+const limited = (list: List<unknown>): List<unknown> => {
+  const ListClass = list.constructor as ListConstructor<List<unknown>>;
+  const { _segment, _start, _length, _step, _dataBytes, _pointerCount } = list;
+  return new ListClass(_segment, _start, _length, _step, _dataBytes, _pointerCount, defaultNestingLimit);
+};
+
+const plainStruct = (struct: StructReader, defaults: boolean, leaf: Leaf, payer: Arena): object => {
   const object: Record<string, unknown> = {};
+  chargeStruct(payer, struct._fields.size, struct._dataBytes, struct._pointerCount, valuesPerWord);
   const active = struct._tag < 0 ? undefined : struct._union[discriminantOf(struct)];
   for (const access of struct._fields.values()) {
     const { schema } = access;
     if (schema.isUnionMember ? access !== active : !(defaults || access.has.call(struct))) continue;
     // An empty struct may hold an empty struct of the same type, without end.
     const isNull = schema.type.which === "struct" && !access.has.call(struct);
-    const value = isNull ? null : plain(access.read.call(struct), defaults, leaf);
+    const value = isNull ? null : plain(access.read.call(struct), defaults, leaf, payer);
     // An assignment would set the prototype for `__proto__`, and fail for `constructor` where Object.prototype is frozen.
     if (schema.name in Object.prototype) {
       Object.defineProperty(object, schema.name, { value, writable: true, enumerable: true, configurable: true });
     } else object[schema.name] = value;
   }
   return object;
-};
-
-const base64 = (bytes: Uint8Array): string => {
-  let binary = "";
-  for (const byte of bytes) binary += String.fromCharCode(byte);
-  return btoa(binary);
 };

@@ -40,6 +40,9 @@ export class ConstSchema extends SchemaBase {
   }
 }
 
+/** Up to so many names, comparing one after the other is faster than a map: V8 compares equal literals by their address. */
+const fewNames = 8;
+
 export class EnumSchema extends SchemaBase {
   readonly which = "enum";
   /** Names in order of ordinals: the name at an index is the enumerant with that value. */
@@ -57,7 +60,10 @@ export class EnumSchema extends SchemaBase {
   }
 
   ordinal(name: string): number | undefined {
-    return this.#ordinals.get(name);
+    const { names } = this;
+    if (names.length > fewNames) return this.#ordinals.get(name);
+    for (let i = 0; i < names.length; i++) if (names[i] === name) return i;
+    return undefined;
   }
 
   /** The comment behind an enumerant; empty where there is none or it is not known. */

@@ -12,6 +12,8 @@ export abstract class StructBase extends Struct {
   declare readonly _class: StructClass;
   /** How each field is reached, by name. @internal */
   declare readonly _fields: ReadonlyMap<string, FieldAccess>;
+  /** The fields of the plain object that was assigned last, in its order. @internal */
+  declare readonly _order: FieldAccess[];
   /** Members of the unnamed union, by discriminant. @internal */
   declare readonly _union: readonly FieldAccess[];
   /** Byte offset of the union's tag; -1 where there is no union. @internal */

@@ -1,6 +1,7 @@
 import type { AllocationOptions } from "../serialization/arena.ts";
 import type { Struct, StructConstructor } from "../serialization/struct.ts";
 import { assign } from "./assign.ts";
+import type { StructRestorer } from "./restorer.ts";
 import type { StructSchema } from "./schema.ts";
 import { StructBase, type StructBuilder, StructReader } from "./struct-base.ts";
 
@@ -17,6 +18,8 @@ export interface StructClass {
   readonly pointerCount: number;
   /** A new message with this struct as its root, filled from a plain object or a copy of a reader or builder. */
   newMessage(value?: unknown, options?: AllocationOptions): StructBuilder;
+  /** The base of classes that restore capabilities by object ids of this type; see the option `restorer`. */
+  readonly Restorer: abstract new () => StructRestorer;
   /** A generic struct with its type parameters bound: `Map.of(Text, Person)`. */
   of(...types: unknown[]): StructClass;
 }

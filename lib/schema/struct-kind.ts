@@ -9,19 +9,18 @@ import { getStruct } from "../serialization/upgrade.ts";
 import { assertSameType, assign, isFieldsObject } from "./assign.ts";
 import type { StructSchema } from "./schema.ts";
 import { StructBase, type StructBuilder } from "./struct-base.ts";
-
-const unlimited = Number.POSITIVE_INFINITY;
+import { unlimitedNesting } from "../serialization/read-limiter.ts";
 
 /** A pointer to a struct. `defaultValue` is a segment whose word 0 points to it. */
 export const structKind = (schema: StructSchema, defaultValue?: Segment): PointerKind => {
   const { Reader, Builder, dataBytes, pointerCount } = schema.structClass;
   const init = (segment: Segment, position: number): StructBuilder => {
     initStruct(segment, position, dataBytes, pointerCount);
-    return new Builder(target.segment, target.start, dataBytes, pointerCount, unlimited);
+    return new Builder(target.segment, target.start, dataBytes, pointerCount, unlimitedNesting);
   };
   const get = (segment: Segment, position: number): StructBuilder => {
     getStruct(segment, position, dataBytes, pointerCount, defaultValue);
-    return new Builder(target.segment, target.start, target.dataBytes, target.pointerCount, unlimited);
+    return new Builder(target.segment, target.start, target.dataBytes, target.pointerCount, unlimitedNesting);
   };
   return {
     read: (segment, position, depth) => readStruct(Reader, segment, position, depth, defaultValue),

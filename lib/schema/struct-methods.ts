@@ -1,7 +1,9 @@
-import type { AllocationOptions } from "../serialization/arena.ts";
+import { CapnpError } from "../errors.ts";
+import { type AllocationOptions, movingSegmentBytes } from "../serialization/arena.ts";
 import { MessageBuilder } from "../serialization/message.ts";
 import type { PointerKind } from "../serialization/pointer-list.ts";
 import { List } from "../serialization/list.ts";
+import { AnyPointerBuilder } from "./any-pointer.ts";
 import { assign } from "./assign.ts";
 import * as disown from "./disown.ts";
 import { fromJSON } from "./from-json.ts";
@@ -9,6 +11,8 @@ import { fromText } from "./from-text.ts";
 import * as io from "./message-io.ts";
 import * as operations from "./operations.ts";
 import { toObject } from "./plain-object.ts";
+import { restorerClassOf } from "./restorer.ts";
+import { initResizableList } from "./resizable-list.ts";
 import { StructBase, type StructBuilder } from "./struct-base.ts";
 import type { StructClass } from "./struct-class.ts";
 import { structKind } from "./struct-kind.ts";
@@ -42,6 +46,16 @@ export const installGetters = (prototype: object, getters: Readonly<Record<strin
 /** How the inspector of Node finds out what to print. Browsers do not ask. */
 const inspect = Symbol.for("nodejs.util.inspect.custom");
 
+/** What is printed may be what an enemy sent: a line of a log must not become another failure. */
+function inspected(this: unknown): unknown {
+  try {
+    return toObject(this);
+  } catch (error) {
+    if (error instanceof CapnpError) return `[unreadable: ${error.message}]`;
+    throw error;
+  }
+}
+
 /**
  * The methods of all readers and builders. They lie on the bases, below the accessors of each class: a field always wins
  * over a method of the same name. Builders have a few more.
@@ -54,9 +68,7 @@ export const installStructMethods = (): void => {
   installMessageMethods();
   for (const { prototype } of [StructBase, List]) {
     Object.defineProperty(prototype, inspect, {
-      value(this: unknown) {
-        return toObject(this);
-      },
+      value: inspected,
     });
   }
 };
@@ -65,15 +77,17 @@ export const installStructMethods = (): void => {
 const installMessageMethods = (): void => {
   const { toBytes, toBytesPacked, toSegments, toSegmentViews, write, writePacked } = io;
   installMethods(StructBase.prototype, { toBytes, toBytesPacked, toSegments, toSegmentViews, write, writePacked });
-  installMethods(StructBase.prototype, { toText, toString: (struct: StructBase) => toText(struct) });
+  const textMethods = { toText, toString: (value: StructBase | List<unknown>) => toText(value) };
+  for (const { prototype } of [StructBase, List]) installMethods(prototype, textMethods);
   // Makes String(struct) work where a field is called toString.
   Object.defineProperty(StructBase.prototype, Symbol.toPrimitive, {
     value(this: StructBase, hint: string) {
       return hint === "number" ? Number.NaN : toText(this);
     },
   });
-  installMethods(StructBase.prototype, { disown: disown.disown, adopt: disown.adopt });
+  installMethods(StructBase.prototype, { disown: disown.disown, adopt: disown.adopt, initResizableList });
   installMethods(List.prototype, { disown: disown.disownElement, adopt: disown.adoptElement });
+  installMethods(AnyPointerBuilder.prototype, { disown: disown.disownPointee, adopt: disown.adoptPointee });
   const { fromBytes, fromBytesPacked, fromSegments, read, readPacked } = io;
   const { readMultiple, readMultiplePacked, readMultipleBytes, readMultipleBytesPacked } = io;
   installMethods(structClassPrototype, { fromBytes, fromBytesPacked, fromSegments, read, readPacked });
@@ -90,7 +104,10 @@ const installMessageMethods = (): void => {
 export const structClassPrototype: object = Object.create(null, {
   newMessage: {
     value(this: StructClass, value?: unknown, options?: AllocationOptions): StructBuilder {
-      const message = new MessageBuilder(options);
+      const { schema } = this;
+      const expectedBytes = Math.min(schema._expectedBytes, movingSegmentBytes);
+      schema._expectedBytes = 0;
+      const message = new MessageBuilder(options, undefined, undefined, expectedBytes);
       const root = message.initRoot(this.Builder, this.dataBytes, this.pointerCount);
       if (value !== undefined) assign(root, value);
       return root;
@@ -103,6 +120,12 @@ export const structClassPrototype: object = Object.create(null, {
       return this.schema.of(types.map(typeOfArgument)).structClass;
     },
     writable: true,
+    configurable: true,
+  },
+  Restorer: {
+    get(this: StructClass) {
+      return restorerClassOf(this);
+    },
     configurable: true,
   },
   [Symbol.hasInstance]: {

@@ -84,6 +84,11 @@ export class StructSchema extends SchemaBase {
   /** In order of ordinals. */
   readonly fields: readonly FieldSchema[];
   readonly fieldsByName: ReadonlyMap<string, FieldSchema>;
+  /**
+   * How large the message of this type was that was written last; 0 once it has served as the size of the next one, which
+   * tends to be alike. So what messages are given in advance is never more than what messages just took. @internal
+   */
+  _expectedBytes = 0;
   #class: StructClass | undefined;
 
   constructor(universe: SchemaUniverse, node: Node, brand: BrandArguments) {

@@ -137,38 +137,26 @@ export class TextReader {
   /** Octal and hexadecimal escapes are bytes; everything else is written in UTF-8. */
   #unescape(text: string): Uint8Array {
     if (!text.includes("\\")) return encoder.encode(text);
-    const parts: Uint8Array[] = [];
-    let pending = "";
+    // A character takes at most three bytes, an escape sequence one. No array for each: a text may have millions of them.
+    const bytes = new Uint8Array(3 * text.length);
+    let used = 0;
+    const write = (piece: string): void => {
+      if (piece.length > 0) used += encoder.encodeInto(piece, bytes.subarray(used)).written;
+    };
     let end = 0;
     for (const match of text.matchAll(escapeSequence)) {
       const [all, hexadecimal, octal, character = ""] = match;
-      pending += text.slice(end, match.index);
+      write(text.slice(end, match.index));
       end = match.index + all.length;
-      if (hexadecimal === undefined && octal === undefined) {
+      if (hexadecimal !== undefined) bytes[used++] = Number.parseInt(hexadecimal, 16);
+      else if (octal !== undefined) bytes[used++] = Number.parseInt(octal, 8);
+      else {
         const meaning = escaped[character];
         if (meaning === undefined) throw this.error(`there is no escape sequence \\${character}`);
-        pending += meaning;
-        continue;
-      }
-      const byte =
-        (hexadecimal === undefined ? Number.parseInt(octal as string, 8) : Number.parseInt(hexadecimal, 16)) & 0xff;
-      if (byte < 0x80) pending += String.fromCharCode(byte);
-      else {
-        parts.push(encoder.encode(pending), Uint8Array.of(byte));
-        pending = "";
+        write(meaning);
       }
     }
-    parts.push(encoder.encode(pending + text.slice(end)));
-    return joined(parts);
+    write(text.slice(end));
+    return bytes.slice(0, used);
   }
 }
-
-const joined = (parts: readonly Uint8Array[]): Uint8Array => {
-  const bytes = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
-};

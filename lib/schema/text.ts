@@ -1,9 +1,13 @@
 import { CapnpError } from "../errors.ts";
+import { List } from "../serialization/list.ts";
+import { wrongType } from "../serialization/scalar.ts";
 import type { Struct } from "../serialization/struct.ts";
+import { textOfEach } from "./byte-text.ts";
 import { formatFloat32, formatFloat64 } from "./float-text.ts";
-import { type Fold, foldStruct, type Member } from "./fold.ts";
+import { type Fold, foldElements, foldStruct, type Member } from "./fold.ts";
+import { elementTypeOf, typeName } from "./kind-of.ts";
 import type { StructSchema } from "./schema.ts";
-import type { StructBase } from "./struct-base.ts";
+import { StructBase } from "./struct-base.ts";
 
 /** How Cap'n Proto text is laid out. */
 export interface TextOptions {
@@ -35,22 +39,50 @@ interface MemberPiece {
  *
  * Throws the errors of reading a message, and CAPNP_MESSAGE_SIZE where the text is longer than a string can be.
  */
-export const formatText = (struct: Struct, schema: StructSchema, options?: TextOptions): string => {
+export const formatText = (struct: Struct, schema: StructSchema, options?: TextOptions): string =>
+  print(() => foldStruct(struct, schema, textFold), schema.path, options);
+
+/** The same of a list. */
+const formatList = (list: List<unknown>, options?: TextOptions): string => {
+  const type = elementTypeOf(list);
+  // A list of no schema, as of an AnyPointer's structs.
+  if (type === undefined) return `[${list.join(", ")}]`;
+  const {
+    _segment: segment,
+    _start: start,
+    _length: length,
+    _dataBytes: dataBytes,
+    _pointerCount: pointerCount,
+  } = list;
+  const stepBits = type.which === "bool" ? 1 : list._step * 8;
+  const elements = { segment, start, length, stepBits, dataBytes, pointerCount };
+  // The list's own depth is that of its elements.
+  return print(() => foldElements(elements, type, list._depth + 1, textFold), typeName(type), options);
+};
+
+const print = (fold: () => Piece, what: string, options: TextOptions | undefined): string => {
   try {
-    return layOut(foldStruct(struct, schema, textFold), options?.pretty === true ? 1 : 0, false);
+    return layOut(fold(), options?.pretty === true ? 1 : 0, false);
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
     throw new CapnpError(
       "CAPNP_MESSAGE_SIZE",
-      `This ${schema.path} is too large or too deeply nested to become one string: print parts of it. (${cause.message})`,
+      `This ${what} is too large or too deeply nested to become one string: print parts of it. (${cause.message})`,
       { cause },
     );
   }
 };
 
-/** The same of a struct that knows its schema. */
-export const toText = (struct: StructBase, options?: TextOptions): string =>
-  formatText(struct, struct._schema, options);
+/**
+ * Cap'n Proto text of a struct or a list, as C++ prints it.
+ *
+ * Throws as {@link formatText} does, and CAPNP_TYPE for other values.
+ */
+export const toText = (value: StructBase | List<unknown>, options?: TextOptions): string => {
+  if (value instanceof List) return formatList(value, options);
+  if (value instanceof StructBase) return formatText(value, value._schema, options);
+  throw wrongType("toText", "a struct or a list", value);
+};
 
 const textFold: Fold<Piece> = {
   void: () => "void",
@@ -139,16 +171,25 @@ const namedEscapes: Readonly<Record<string, string>> = {
 const escapeCharacter = (character: string): string =>
   namedEscapes[character] ?? `\\${character.charCodeAt(0).toString(8).padStart(3, "0")}`;
 
+/** What is replaced takes a string each: a long text is escaped in pieces, which are done with before the next. */
+const pieceCharacters = 8192;
+
 /** All but printable characters, quotes and backslashes. Characters beyond ASCII stand as they are. */
-const escapeText = (text: string): string => text.replace(/[^ !#-&(-[\]-~\u0080-\uffff]/g, escapeCharacter);
+const escapeText = (text: string): string => {
+  if (text.length <= pieceCharacters) return text.replace(escapable, escapeCharacter);
+  const pieces: string[] = [];
+  for (let start = 0; start < text.length; start += pieceCharacters) {
+    pieces.push(text.slice(start, start + pieceCharacters).replace(escapable, escapeCharacter));
+  }
+  return pieces.join("");
+};
+const escapable = /[^ !#-&(-[\]-~\u0080-\uffff]/g;
 
 /** Every byte that is not printable ASCII becomes an octal escape. */
-const escapeData = (bytes: Uint8Array): string => {
-  let text = "";
-  for (const byte of bytes) {
-    const character = String.fromCharCode(byte);
-    const isPlain = byte >= 0x20 && byte < 0x7f && namedEscapes[character] === undefined;
-    text += isPlain ? character : escapeCharacter(character);
-  }
-  return text;
-};
+const escapedBytes: readonly string[] = Array.from({ length: 256 }, (_, byte) => {
+  const character = String.fromCharCode(byte);
+  const isPlain = byte >= 0x20 && byte < 0x7f && namedEscapes[character] === undefined;
+  return isPlain ? character : escapeCharacter(character);
+});
+
+const escapeData = (bytes: Uint8Array): string => textOfEach(bytes, escapedBytes);

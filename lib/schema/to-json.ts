@@ -1,5 +1,6 @@
 import { List } from "../serialization/list.ts";
 import type { Struct } from "../serialization/struct.ts";
+import { base64, hex } from "./byte-text.ts";
 import { type Fold, foldStruct, type Member } from "./fold.ts";
 import {
   type DataEncoding,
@@ -107,8 +108,6 @@ const flattening = (
 
 const encodeData = (bytes: Uint8Array, dataAs: DataEncoding): Json => {
   if (dataAs === "array") return Array.from(bytes);
-  if (dataAs === "hex") return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  let binary = "";
-  for (const byte of bytes) binary += String.fromCharCode(byte);
-  return btoa(binary);
+  if (dataAs === "hex") return hex(bytes);
+  return base64(bytes);
 };

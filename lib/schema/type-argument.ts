@@ -22,15 +22,22 @@ const named: Readonly<Record<string, SchemaType>> = {
   Text: { which: "text" },
   Data: { which: "data" },
   AnyPointer: { which: "anyPointer", kind: "unconstrained" },
+  AnyStruct: { which: "anyPointer", kind: "struct" },
+  AnyList: { which: "anyPointer", kind: "list" },
 };
 
 /** `Text`, `Data` and `AnyPointer` as arguments of `of` and `listOf`; as types, arguments of generic types. */
 export const Text = "Text";
 export const Data = "Data";
 export const AnyPointer = "AnyPointer";
+/** A struct or list of any type, for `AnyPointer.as`, `listOf` and reading messages. */
+export const AnyStruct = "AnyStruct";
+export const AnyList = "AnyList";
 export type Text = typed.Text;
 export type Data = typed.Data;
 export type AnyPointer = typed.AnyPointer;
+export type AnyStruct = typed.AnyStruct;
+export type AnyList = typed.AnyList;
 
 /** A list type, for `AnyPointer.as` and as a type argument. */
 export class ListType {

@@ -2,6 +2,10 @@ import type { Client } from "../rpc/capability/client.ts";
 import type { Server } from "../rpc/capability/server.ts";
 import type { CapabilitySource } from "../rpc/capability/client.ts";
 import type { AnyPointerBuilder as UntypedBuilder, AnyPointerReader as UntypedReader } from "./any-pointer.ts";
+import type { AnyListBuilder, AnyListReader } from "./any-list.ts";
+import type { AnyStructBuilder, AnyStructReader } from "./any-struct.ts";
+import type { Orphan as UntypedOrphan } from "./orphan.ts";
+import type { Orphan } from "./typed-orphan.ts";
 import type { InterfaceClass } from "./interface-class.ts";
 import type { InterfaceClient } from "./interface-client.ts";
 import type { AnyPointerPipeline as UntypedPipeline } from "./pipeline-class.ts";
@@ -59,6 +63,8 @@ export type AnyPointerInput =
   | StructBase
   | List<unknown>
   | UntypedReader
+  | AnyStructReader
+  | AnyListReader
   | Client
   | Server
   | PromiseLike<Client | Server | null | undefined>
@@ -74,6 +80,38 @@ export interface AnyPointer
     readonly bare: AnyPointerInput;
     readonly object: AnyPointerReader | null;
     readonly made: AnyPointerBuilder;
+    readonly element: unknown;
+    readonly sized: false;
+    readonly pointer: true;
+    readonly pipeline: AnyPointerPipeline;
+  }> {}
+
+/** A struct of any type, where the type of the pointer that leads to it does not say which. */
+export interface AnyStruct
+  extends Type<{
+    readonly reader: AnyStructReader;
+    readonly builder: AnyStructBuilder;
+    readonly input: StructBase | AnyStructReader;
+    readonly cleared: null;
+    readonly bare: StructBase | AnyStructReader;
+    readonly object: AnyStructReader;
+    readonly made: never;
+    readonly element: unknown;
+    readonly sized: false;
+    readonly pointer: true;
+    readonly pipeline: AnyPointerPipeline;
+  }> {}
+
+/** A list of any type. */
+export interface AnyList
+  extends Type<{
+    readonly reader: AnyListReader;
+    readonly builder: AnyListBuilder;
+    readonly input: List<unknown> | AnyListReader;
+    readonly cleared: null;
+    readonly bare: List<unknown> | AnyListReader;
+    readonly object: AnyListReader;
+    readonly made: never;
     readonly element: unknown;
     readonly sized: false;
     readonly pointer: true;
@@ -112,13 +150,15 @@ interface NamedTypes {
   readonly Text: Text;
   readonly Data: Data;
   readonly AnyPointer: AnyPointer;
+  readonly AnyStruct: AnyStruct;
+  readonly AnyList: AnyList;
 }
 
 /** What stands for an element type: a class, `listOf(...)` or the name of a built-in type. */
 export type ElementArgument = Type | keyof NamedTypes;
 
 /** What stands for a type behind a pointer: a class, `listOf(...)`, `Text`, `Data` or `AnyPointer`. */
-export type PointerArgument = PointerType | "Text" | "Data" | "AnyPointer";
+export type PointerArgument = PointerType | "Text" | "Data" | "AnyPointer" | "AnyStruct" | "AnyList";
 
 /** The element type that an argument stands for. */
 export type ElementFor<A extends ElementArgument> = A extends keyof NamedTypes
@@ -130,11 +170,9 @@ export type ElementFor<A extends ElementArgument> = A extends keyof NamedTypes
 /** The type that an argument stands for. */
 export type PointerFor<A extends PointerArgument> = A extends PointerType
   ? A
-  : A extends "Text"
-    ? Text
-    : A extends "Data"
-      ? Data
-      : AnyPointer;
+  : A extends "Text" | "Data" | "AnyStruct" | "AnyList"
+    ? NamedTypes[A]
+    : AnyPointer;
 
 /** See {@link UntypedReader}. */
 export interface AnyPointerReader extends UntypedReader {
@@ -151,6 +189,10 @@ export interface AnyPointerBuilder extends UntypedBuilder {
   set(value: unknown, type: object): void;
   init<A extends PointerArgument, N extends number>(type: A, count?: N): Sized<PointerFor<A>, N>;
   init(type: object, count?: number): unknown;
+  /** Takes out what the pointer leads to, as an orphan of a type that its `as` settles, and leaves the pointer null. */
+  disown(): Orphan<AnyPointer>;
+  /** Makes the pointer lead to an orphan; what was there is zeroed. */
+  adopt(orphan: UntypedOrphan): void;
 }
 
 /** See {@link UntypedPipeline}. */

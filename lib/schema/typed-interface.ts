@@ -54,9 +54,11 @@ export type Streamed = Promise<void>;
 
 declare const requestResults: unique symbol;
 
-interface RequestMethods<Sent> {
+interface RequestMethods<Sent, Pipeline> {
   /** Sends the call. A request is sent once. */
   send(options?: CallOptions): Sent;
+  /** Sends the call for the sake of what is called on its results: gives the capabilities that these will have. */
+  sendForPipeline(): Pipeline & Disposable;
 }
 
 interface RequestFor<R> {
@@ -65,7 +67,7 @@ interface RequestFor<R> {
 
 /** The params of a call, set one by one, then sent. */
 export type Request<P extends AnyStruct, R extends AnyStruct, Sent = Results<R>> = BuilderOf<P> &
-  Hide<RequestMethods<Sent>, "send" & keyof ViewsOf<P>["fields"]> &
+  Hide<RequestMethods<Sent, PipelineOf<R>>, ("send" | "sendForPipeline") & keyof ViewsOf<P>["fields"]> &
   RequestFor<ReaderOf<R>>;
 
 /** What a server method is given besides its params; see {@link UntypedContext}. */

@@ -7,8 +7,10 @@ import type { FromJsonOptions } from "./from-json.ts";
 import type { FromTextOptions } from "./from-text.ts";
 import type { MessageBytes } from "./message-io.ts";
 import type { ToObjectOptions } from "./plain-object.ts";
+import type { StructRestorer } from "./restorer.ts";
 import type { FieldSchema, StructSchema } from "./schema.ts";
 import type { StructBuilder, StructReader } from "./struct-base.ts";
+import type { ResizableList } from "./resizable-list.ts";
 import type { StructClass as UntypedStructClass } from "./struct-class.ts";
 import type { TextOptions } from "./text.ts";
 import type {
@@ -23,10 +25,13 @@ import type {
   Views,
   ViewsOf,
 } from "./type-views.ts";
+import type { ListOf } from "./typed-any-pointer.ts";
 import type { Sized } from "./typed-list.ts";
 import type { Orphan } from "./typed-orphan.ts";
 
 declare const structId: unique symbol;
+declare const structType: unique symbol;
+declare const side: unique symbol;
 
 interface StructViews<Id, Fields, Reader, Builder, Init, Object, Pipeline> {
   readonly id: Id;
@@ -86,6 +91,8 @@ export interface StructClass<
   readonly pointerCount: number;
   /** A new message with this struct as its root, filled from a plain object or a copy of a reader or builder. */
   newMessage(value?: Init | Reader, options?: AllocationOptions): Builder;
+  /** The base of classes that restore capabilities by object ids of this type; see the option `restorer`. */
+  readonly Restorer: abstract new () => StructRestorer<Reader>;
   /** Only generic structs have type parameters to bind. */
   of(...types: never[]): UntypedStructClass;
   /** The message that `bytes` begin with, which are read in place. */
@@ -120,6 +127,8 @@ export type NoFields = Record<never, never>;
 interface StructMethods<T extends AnyStruct> {
   /** Structs are told apart by their ids, as at run time. */
   readonly [structId]: ViewsOf<T>["id"];
+  /** For functions over structs, which cannot take their types from methods that a field may hide. */
+  readonly [structType]?: T;
   /** Whether a field has a value: a pointer is not null, a member of a union is active. */
   has(field: keyof FieldsOf<T> | FieldSchema): boolean;
   /** A plain object, all the way down. */
@@ -148,12 +157,15 @@ interface StructMethods<T extends AnyStruct> {
 }
 
 interface ReaderMethods<T extends AnyStruct> extends StructReader, StructMethods<T> {
+  /** A builder may stand for a reader. */
+  readonly [side]?: "reader" | "builder";
   /** The value of a field. */
   get<K extends keyof FieldsOf<T>>(field: K): FieldType<T, K, "reader">;
   get(field: FieldSchema): unknown;
 }
 
 interface BuilderMethods<T extends AnyStruct> extends StructBuilder, StructMethods<T> {
+  readonly [side]?: "builder";
   get<K extends keyof FieldsOf<T>>(field: K): FieldType<T, K, "builder">;
   get(field: FieldSchema): unknown;
   /** Sets a field; a member of a union becomes the active one. */
@@ -169,13 +181,28 @@ interface BuilderMethods<T extends AnyStruct> extends StructBuilder, StructMetho
   disown<K extends PointerField<FieldsOf<T>>>(field: K): OrphanOf<T, K>;
   /** Makes an orphan the value of a field; what was there is zeroed. */
   adopt<K extends PointerField<FieldsOf<T>>>(field: K, orphan: OrphanOf<T, K>): void;
+  /** Begins a list of structs that grows, by `add()`; the field gets it from `finish()`. */
+  initResizableList<K extends StructListField<FieldsOf<T>>>(field: K): ResizableList<ElementBuilder<T, K>>;
 }
 
-type FieldType<T extends AnyStruct, K extends keyof FieldsOf<T>, View extends keyof Views> = FieldsOf<T>[K] extends Type
-  ? ViewsOf<FieldsOf<T>[K]>[View]
-  : never;
+/** The type of a reader or builder; `never` for one whose type is not known before it runs. */
+export type TypeOf<S> = S extends { readonly [structType]?: infer T } ? (T extends AnyStruct ? T : never) : never;
 
-type SizedField<T extends AnyStruct, K extends keyof FieldsOf<T>, N extends number> = FieldsOf<T>[K] extends Type
+/** What a struct that is built is known by. */
+export interface BuilderSide {
+  readonly [side]?: "builder";
+}
+
+/** Which view of its fields a reader or builder gives. */
+export type SideOf<S> = S extends BuilderSide ? "builder" : "reader";
+
+export type FieldType<
+  T extends AnyStruct,
+  K extends keyof FieldsOf<T>,
+  View extends keyof Views,
+> = FieldsOf<T>[K] extends Type ? ViewsOf<FieldsOf<T>[K]>[View] : never;
+
+export type SizedField<T extends AnyStruct, K extends keyof FieldsOf<T>, N extends number> = FieldsOf<T>[K] extends Type
   ? Sized<FieldsOf<T>[K], N>
   : never;
 
@@ -184,7 +211,7 @@ type OrphanOf<T extends AnyStruct, K extends keyof FieldsOf<T>> = FieldsOf<T>[K]
   : never;
 
 /** Names of the fields that `init` takes, with or without a count. */
-type Initable<F, WithCount extends boolean> = {
+export type Initable<F, WithCount extends boolean> = {
   [K in keyof F]-?: F[K] extends Type
     ? [MadeOf<F[K]>] extends [never]
       ? never
@@ -193,6 +220,14 @@ type Initable<F, WithCount extends boolean> = {
         : never
     : never;
 }[keyof F];
+
+/** Names of the fields that are lists of structs. */
+type StructListField<F> = {
+  [K in keyof F]-?: F[K] extends ListOf<infer E> ? (E extends AnyStruct ? K : never) : never;
+}[keyof F];
+
+type ElementBuilder<T extends AnyStruct, K extends keyof FieldsOf<T>> =
+  FieldsOf<T>[K] extends ListOf<infer E> ? BuilderOf<E> : never;
 
 type PointerField<F> = {
   [K in keyof F]-?: F[K] extends Type ? (ViewsOf<F[K]>["pointer"] extends true ? K : never) : never;

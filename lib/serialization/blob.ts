@@ -1,4 +1,5 @@
 import { CapnpError } from "../errors.ts";
+import { shortAscii, shortAsciiLimit } from "./short-ascii.ts";
 
 /** Node's fast decoders, where this runs on Node; a browser has none and takes the standard ones. */
 interface FastDecoders {
@@ -11,7 +12,7 @@ const fast = (globalThis as { Buffer?: { prototype: FastDecoders } }).Buffer?.pr
 const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 
-/** Above this many bytes the native decoder is faster than {@link shortText}. Measured on V8 of Node 20. */
+/** Above this many bytes the native decoder is faster than {@link asciiText}. Measured on V8 of Node 20. */
 const shortLimit = 40;
 
 const decodeStrictly = (bytes: Uint8Array, start: number, end: number): string => {
@@ -26,57 +27,19 @@ const decodeStrictly = (bytes: Uint8Array, start: number, end: number): string =
   }
 };
 
-/** ASCII text in groups of 8 and 4 characters; undefined as soon as a byte above 0x7f turns up. */
-const shortText = (bytes: Uint8Array, start: number, end: number): string | undefined => {
-  let text = "";
-  let i = start;
-  for (; i + 8 <= end; i += 8) {
-    const a = bytes[i] as number;
-    const b = bytes[i + 1] as number;
-    const c = bytes[i + 2] as number;
-    const d = bytes[i + 3] as number;
-    const e = bytes[i + 4] as number;
-    const f = bytes[i + 5] as number;
-    const g = bytes[i + 6] as number;
-    const h = bytes[i + 7] as number;
-    if ((a | b | c | d | e | f | g | h) > 0x7f) return undefined;
-    text += String.fromCharCode(a, b, c, d, e, f, g, h);
-  }
-  if (i + 4 <= end) {
-    const a = bytes[i] as number;
-    const b = bytes[i + 1] as number;
-    const c = bytes[i + 2] as number;
-    const d = bytes[i + 3] as number;
-    if ((a | b | c | d) > 0x7f) return undefined;
-    text += String.fromCharCode(a, b, c, d);
-    i += 4;
-  }
-  switch (end - i) {
-    case 0:
-      return text;
-    case 1: {
-      const a = bytes[i] as number;
-      return a > 0x7f ? undefined : text + String.fromCharCode(a);
-    }
-    case 2: {
-      const a = bytes[i] as number;
-      const b = bytes[i + 1] as number;
-      return (a | b) > 0x7f ? undefined : text + String.fromCharCode(a, b);
-    }
-    default: {
-      const a = bytes[i] as number;
-      const b = bytes[i + 1] as number;
-      const c = bytes[i + 2] as number;
-      return (a | b | c) > 0x7f ? undefined : text + String.fromCharCode(a, b, c);
-    }
-  }
+/** Text of at most {@link shortLimit} bytes that is ASCII; undefined where a byte is above 0x7f. */
+const asciiText = (bytes: Uint8Array, start: number, end: number): string | undefined => {
+  if (end - start <= shortAsciiLimit) return shortAscii(bytes, start, end);
+  const middle = start + shortAsciiLimit;
+  const first = shortAscii(bytes, start, middle);
+  const second = shortAscii(bytes, middle, end);
+  return first === undefined || second === undefined ? undefined : first + second;
 };
 
 /** Decodes UTF-8. Throws CAPNP_TEXT where it is invalid: text that cannot be written back as it was is never returned. */
 export const decodeText = (bytes: Uint8Array, start: number, end: number): string => {
-  const length = end - start;
-  if (length <= shortLimit) {
-    const text = shortText(bytes, start, end);
+  if (end - start <= shortLimit) {
+    const text = asciiText(bytes, start, end);
     if (text !== undefined) return text;
   }
   if (fast === undefined) return decodeStrictly(bytes, start, end);

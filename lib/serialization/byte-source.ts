@@ -1,4 +1,5 @@
 import { CapnpError } from "../errors.ts";
+import { type FileHandleLike, isFileHandle, readPiece } from "./file-handle.ts";
 
 /** What is needed of Node's `Readable`. */
 export interface ReadableLike {
@@ -19,8 +20,10 @@ export interface WebReadable {
   };
 }
 
-/** Where bytes can be read from: a Readable of Node, a stream of the web, or anything that iterates over Uint8Arrays. */
-export type ByteStream = ReadableLike | WebReadable | AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+/**
+ * Where bytes can be read from: a Readable of Node, a stream of the web, a FileHandle, or anything that iterates over Uint8Arrays.
+ */
+export type ByteStream = ReadableLike | WebReadable | FileHandleLike | AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
 /** Uses a piece and returns the end of it that is not wanted now; undefined where it was used up. */
 export type Take = (piece: Uint8Array) => Uint8Array | undefined;
@@ -71,18 +74,31 @@ export const openSource = (stream: ByteStream): ByteSource | Promise<ByteSource>
 
 const sourceOf = (stream: ByteStream): (() => ByteSource) => {
   if (typeof stream === "object" && stream !== null) {
+    if (isFileHandle(stream)) return () => fileSource(stream);
     if ("getReader" in stream) return () => webSource(stream);
     if ("unshift" in stream && "read" in stream && "on" in stream) return () => nodeSource(stream);
     if (Symbol.asyncIterator in stream || Symbol.iterator in stream) return () => iteratorSource(stream);
   }
   throw new CapnpError(
     "CAPNP_TYPE",
-    "Messages are read from a Readable, a ReadableStream or an iterable of Uint8Arrays. For bytes there is fromBytes.",
+    "Messages are read from a Readable, a ReadableStream, a FileHandle or an iterable of Uint8Arrays. For bytes there is fromBytes.",
+  );
+};
+
+/**
+ * Refuses memory that other threads can write to: what was checked could be something else when it is read, and the next byte of
+ * a text another one after its length was measured.
+ */
+export const checkUnshared = (bytes: Uint8Array): Uint8Array => {
+  if (typeof SharedArrayBuffer === "undefined" || !(bytes.buffer instanceof SharedArrayBuffer)) return bytes;
+  throw new CapnpError(
+    "CAPNP_TYPE",
+    "A message cannot be read from a SharedArrayBuffer, which may change meanwhile. Copy it first: bytes.slice().",
   );
 };
 
 const bytesOf = (piece: unknown): Uint8Array => {
-  if (piece instanceof Uint8Array) return piece;
+  if (piece instanceof Uint8Array) return checkUnshared(piece);
   throw new CapnpError(
     "CAPNP_TYPE",
     `A stream gave a ${typeof piece} instead of bytes: messages are binary. Set no encoding on it.`,
@@ -175,6 +191,12 @@ const webSource = (stream: WebReadable): ByteSource => {
     },
   };
 };
+
+/** A file gives bytes from where it stands; what was read too far is kept for whoever reads it next. */
+const fileSource = (file: FileHandleLike): ByteSource => ({
+  next: async (take) => takeUnread(file, take) || (await readPiece(file, take, (unused) => keepUnread(file, unused))),
+  close: (unused) => keepUnread(file, unused),
+});
 
 type Pieces = AsyncIterator<Uint8Array> | Iterator<Uint8Array>;
 

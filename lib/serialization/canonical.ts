@@ -10,7 +10,7 @@ import { nestingLimitExceeded, type ReaderOptions } from "./read-limiter.ts";
 import { followPointer, resolveAnyList, resolveStruct, target } from "./resolve-pointer.ts";
 import type { Segment } from "./segment.ts";
 import type { Struct } from "./struct.ts";
-import { pointerSize, structSize } from "./total-size.ts";
+import { structSize } from "./total-size.ts";
 import { elementBits, elementSize, listKind, structKind } from "./wire-pointer.ts";
 
 /** A segment of the given number of words whose first word is taken by the root pointer. */
@@ -36,24 +36,94 @@ export const canonicalize = (struct: Struct): Uint8Array => {
 };
 
 /**
- * True where a message, given as its segments, is in canonical form.
+ * True where a message, given as its segments, is in canonical form. What makes it another form is found in the order of the
+ * objects, as in C++: what follows is not read.
  *
- * Throws what reading the message throws, where it is malformed or beyond a limit.
+ * Throws what reading the message throws, where it is malformed or beyond a limit before that.
  */
 export const isCanonical = (segments: readonly Uint8Array[], options?: ReaderOptions): boolean => {
   const bytes = segments[0];
-  if (segments.length !== 1 || bytes === undefined || bytes.length < 8) return false;
+  if (segments.length !== 1 || bytes === undefined || bytes.length < 8 || bytes.length % 8 !== 0) return false;
   const { nestingLimit, segments: read } = readerArena(segments, options);
-  const source = read[0] as Segment;
-  const size = pointerSize(source, 0, nestingLimit);
-  if (size.capCount > 0 || (1 + size.wordCount) * 8 < bytes.length) return false;
-  const root = rootSegment(1 + size.wordCount);
-  copyPointer(root, 0, source, 0, nestingLimit);
-  return sameBytes(bytes, used(root));
+  const walk = new PreorderWalk(read[0] as Segment);
+  return walk.pointer(0, nestingLimit) && walk.next === bytes.length;
 };
 
-const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && a.every((byte, i) => byte === b[i]);
+/** Goes through a message in preorder, for as long as every object lies where the one before it ends and is no larger than need be. */
+class PreorderWalk {
+  readonly #segment: Segment;
+  /** Where the next object has to begin. */
+  next = 8;
+
+  constructor(segment: Segment) {
+    this.#segment = segment;
+  }
+
+  pointer(position: number, depth: number): boolean {
+    const { view } = this.#segment;
+    const low = view.getInt32(position, true);
+    if ((low & 3) !== structKind && (low & 3) !== listKind) return false;
+    if (!followPointer(this.#segment, position)) return true;
+    const isNext = target.start === this.next;
+    if ((low & 3) === listKind) {
+      resolveAnyList(this.#segment, position, depth);
+      return isNext && this.#targetList(depth - 1);
+    }
+    resolveStruct(this.#segment, position, depth);
+    const { start, dataBytes, pointerCount } = target;
+    // An empty struct takes no place: its pointer leads to itself.
+    if (dataBytes === 0 && pointerCount === 0) return start === position;
+    if (!isNext) return false;
+    this.next += dataBytes + pointerCount * 8;
+    if (!this.#pointers(start + dataBytes, pointerCount, depth - 1)) return false;
+    return this.#fillsData(start, dataBytes) && this.#fillsPointers(start + dataBytes, pointerCount);
+  }
+
+  #pointers(start: number, count: number, depth: number): boolean {
+    for (let i = 0; i < count; i++) if (!this.pointer(start + i * 8, depth)) return false;
+    return true;
+  }
+
+  /** The list that `target` describes. */
+  #targetList(depth: number): boolean {
+    const { start, length, size, stepBits, dataBytes, pointerCount, high } = target;
+    if (size === elementSize.inlineComposite) {
+      const step = stepBits / 8;
+      if ((length * step) / 8 !== high >>> 3 || this.#segment.view.getInt32(start - 8, true) !== length << 2)
+        return false;
+      this.next = start + length * step;
+      if (step === 0) return true;
+      let fillsData = false;
+      let fillsPointers = false;
+      for (let at = start; at < start + length * step; at += step) {
+        if (!this.#pointers(at + dataBytes, pointerCount, depth)) return false;
+        fillsData ||= this.#fillsData(at, dataBytes);
+        fillsPointers ||= this.#fillsPointers(at + dataBytes, pointerCount);
+      }
+      return fillsData && fillsPointers;
+    }
+    const bits = length * (elementBits[size] as number);
+    this.next = start + Math.ceil(bits / 64) * 8;
+    return size === elementSize.pointer ? this.#pointers(start, length, depth) : this.#isZeroFrom(start, bits);
+  }
+
+  #fillsData(start: number, dataBytes: number): boolean {
+    return dataBytesUsed(this.#segment, start, dataBytes) === dataBytes;
+  }
+
+  #fillsPointers(start: number, count: number): boolean {
+    return pointersUsed(this.#segment, start, count) === count;
+  }
+
+  /** Whether nothing is written between a number of bits from `start` on and the next object. */
+  #isZeroFrom(start: number, bits: number): boolean {
+    const { bytes } = this.#segment;
+    let at = start + Math.floor(bits / 8);
+    if (bits % 8 !== 0 && (bytes[at++] as number) >>> (bits % 8) !== 0) return false;
+    while (at < this.next) if (bytes[at++] !== 0) return false;
+    return true;
+  }
+}
 
 const copyPointer = (to: Segment, toPosition: number, from: Segment, fromPosition: number, depth: number): void => {
   if (!followPointer(from, fromPosition)) return;

@@ -64,6 +64,11 @@ export class CapTable {
     return made;
   }
 
+  /** The objects that `take` has made. */
+  get taken(): readonly object[] {
+    return this.#taken === undefined ? [] : this.#taken.filter((one) => one !== undefined);
+  }
+
   /** Gives up the entry at an index, as a pointer to it is overwritten while a message is built. */
   drop(index: number): void {
     const capability = this.#entries[index];

@@ -103,7 +103,7 @@ export function decodeFrame(
  */
 export class FrameReader {
   readonly #maxSegments: number;
-  readonly #maxFrameBytes: number;
+  #maxFrameBytes: number;
   /** The piece being read: its unread bytes are [#offset, #end). */
   #piece: Uint8Array = nothing;
   #offset = 0;
@@ -119,6 +119,11 @@ export class FrameReader {
   constructor(limits?: FrameLimits) {
     this.#maxSegments = maxSegmentsOf(limits);
     this.#maxFrameBytes = maxFrameBytesOf(limits);
+  }
+
+  /** Sets another limit for the frames from here on. */
+  set maxFrameBytes(bytes: number) {
+    this.#maxFrameBytes = bytes;
   }
 
   /** Bytes pushed and not yet given out as frames. */

@@ -1,5 +1,6 @@
 import { CapnpError } from "../errors.ts";
 import { type ByteStream, openSource } from "./byte-source.ts";
+import { type FileHandleLike, isFileHandle, writeAll } from "./file-handle.ts";
 import { FrameReader, type FrameLimits } from "./framing.ts";
 import { PackedReader } from "./packed-reader.ts";
 import { defaultTraversalLimitInWords, type ReaderOptions } from "./read-limiter.ts";
@@ -115,8 +116,8 @@ export interface WebWritable {
   getWriter(): { write(chunk: Uint8Array): Promise<void>; releaseLock(): void };
 }
 
-/** Where bytes can be written to: a Writable of Node or a stream of the web. */
-export type ByteSink = WritableLike | WebWritable;
+/** Where bytes can be written to: a Writable of Node, a stream of the web, or a FileHandle, from where it stands on. */
+export type ByteSink = WritableLike | WebWritable | FileHandleLike;
 
 /**
  * Resolves when the stream has taken the bytes to where they go, which is also when it has room for more. Rejects with the
@@ -124,10 +125,11 @@ export type ByteSink = WritableLike | WebWritable;
  */
 export const writeBytes = (sink: ByteSink, bytes: Uint8Array): Promise<void> => {
   if (typeof sink === "object" && sink !== null) {
+    if (isFileHandle(sink)) return inLine(sink, () => writeAll(sink, bytes));
     if ("getWriter" in sink) return writeToWeb(sink, bytes);
     if ("write" in sink && "on" in sink) return writeToNode(sink, bytes);
   }
-  const problem = "Messages are written to a Writable or a WritableStream. For bytes there is toBytes.";
+  const problem = "Messages are written to a Writable, a WritableStream or a FileHandle. For bytes there is toBytes.";
   return Promise.reject(new CapnpError("CAPNP_TYPE", problem));
 };
 
@@ -143,18 +145,21 @@ const writeToNode = (sink: WritableLike, bytes: Uint8Array): Promise<void> =>
     });
   });
 
-/** Ends of the line of writers of each web stream, which lets one writer hold it at a time. */
-const lines = new WeakMap<object, Promise<void>>();
-
-const writeToWeb = (sink: WebWritable, bytes: Uint8Array): Promise<void> => {
-  const write = async (): Promise<void> => {
+const writeToWeb = (sink: WebWritable, bytes: Uint8Array): Promise<void> =>
+  inLine(sink, async () => {
     const writer = sink.getWriter();
     try {
       await writer.write(bytes);
     } finally {
       writer.releaseLock();
     }
-  };
+  });
+
+/** Ends of the line of writers of what lets one writer hold it at a time. */
+const lines = new WeakMap<object, Promise<void>>();
+
+/** Writes when all that came before have written. */
+const inLine = (sink: object, write: () => Promise<void>): Promise<void> => {
   const before = lines.get(sink) ?? Promise.resolve();
   const written = before.then(write);
   // The next writer's turn comes whether or not this one succeeded; the failure itself is this caller's.

@@ -1,4 +1,4 @@
-import { type AllocationOptions, type Arena, BuilderArena, readerArena } from "./arena.ts";
+import { type AllocationOptions, type Arena, BuilderArena, readerArena, type UsedMemory } from "./arena.ts";
 import type { CapTable } from "./cap-table.ts";
 import { copyPointer } from "./copy.ts";
 import { initStruct } from "./pointer-builder.ts";
@@ -7,6 +7,7 @@ import { target } from "./resolve-pointer.ts";
 import type { Segment } from "./segment.ts";
 import { emptySegment, readStruct, type StructConstructor } from "./struct.ts";
 import { getStruct } from "./upgrade.ts";
+import { unlimitedNesting } from "./read-limiter.ts";
 
 /** A message to read: segments as they arrived, never changed by reading. */
 export class MessageReader {
@@ -45,11 +46,21 @@ export class MessageBuilder {
   readonly arena: BuilderArena;
   readonly rootSegment: Segment;
 
-  /** @param first Zeroed memory of at least a word to build the first segment in. */
-  constructor(options?: AllocationOptions, first?: Uint8Array) {
-    this.arena = new BuilderArena(options, first);
-    this.rootSegment = this.arena.roomFor(8);
-    this.rootSegment.allocate(8);
+  /**
+   * @param first Zeroed memory of at least a word to build the first segment in.
+   * @param existing The segments of a message to go on with, where they lie; see `BuilderArena.reopen`.
+   * @param expectedBytes What the message may become, where there are no options.
+   */
+  constructor(
+    options?: AllocationOptions,
+    first?: Uint8Array,
+    existing?: readonly UsedMemory[],
+    expectedBytes?: number,
+  ) {
+    this.arena = new BuilderArena(options, first, expectedBytes);
+    if (existing !== undefined) this.arena.reopen(existing);
+    this.rootSegment = this.arena.segments[0] ?? this.arena.roomFor(8);
+    if (this.rootSegment.end === 0) this.rootSegment.allocate(8);
   }
 
   get capTable(): CapTable {
@@ -59,13 +70,13 @@ export class MessageBuilder {
   /** Makes the root a new struct of the given size; what was there is zeroed. */
   initRoot<T>(Builder: StructConstructor<T>, dataBytes: number, pointerCount: number): T {
     initStruct(this.rootSegment, 0, dataBytes, pointerCount);
-    return new Builder(target.segment, target.start, dataBytes, pointerCount, Number.POSITIVE_INFINITY);
+    return new Builder(target.segment, target.start, dataBytes, pointerCount, unlimitedNesting);
   }
 
   /** The root as a struct of at least the given size, allocated where it is null. */
   root<T>(Builder: StructConstructor<T>, dataBytes: number, pointerCount: number): T {
     getStruct(this.rootSegment, 0, dataBytes, pointerCount);
-    return new Builder(target.segment, target.start, target.dataBytes, target.pointerCount, Number.POSITIVE_INFINITY);
+    return new Builder(target.segment, target.start, target.dataBytes, target.pointerCount, unlimitedNesting);
   }
 
   /** Makes the root a deep copy of what a pointer leads to. */

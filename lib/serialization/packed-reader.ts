@@ -1,11 +1,9 @@
 import { CapnpError } from "../errors.ts";
 import { bytesNeeded, decodeFrame, defaultMaxFrameBytes, defaultMaxSegments, type FrameLimits } from "./framing.ts";
-import { bitCounts, copyRun, unpackWord } from "./packed.ts";
+import { bitCounts, copyRun, longestToken, unpackWord } from "./packed.ts";
 
 const nothing = new Uint8Array(0);
 const smallestFrame = 1024;
-/** A tag, 8 bytes and the length of a run. */
-const longestToken = 10;
 
 /**
  * Takes a stream of packed messages in pieces of any size and gives the segments of each, in order; the packed form of

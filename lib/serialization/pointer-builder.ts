@@ -3,6 +3,7 @@ import { encodeText, utf8Length } from "./blob.ts";
 import type { Capability } from "./cap-table.ts";
 import { CapnpError } from "../errors.ts";
 import { followPointer, target } from "./resolve-pointer.ts";
+import { wrongType } from "./scalar.ts";
 import type { Segment } from "./segment.ts";
 import {
   elementBits,
@@ -29,6 +30,16 @@ const write = (segment: Segment, position: number, low: number, high: number): v
 export const isNull = (segment: Segment, position: number): boolean =>
   segment.view.getInt32(position, true) === 0 && segment.view.getInt32(position + 4, true) === 0;
 
+/** Whether a pointer is that of an orphan, which lies outside of its message (`BuilderArena.holdLoosePointer`). */
+const isLoose = (segment: Segment): boolean => segment.end > segment.bytes.length;
+
+/** Points from outside of the message: through the landing pad behind the pointer, which costs the message nothing. */
+const pointFromOutside = (loose: Segment, content: Segment, start: number, kind: number, high: number): void => {
+  write(loose, 0, 8 | 4 | farKind, loose.id);
+  write(loose, 8, start | farKind, content.id);
+  write(loose, 16, kind, high);
+};
+
 /** Allocates `bytes` (whole words), zeroed, and points to them; a far pointer where this segment is full. */
 const allocateObject = (segment: Segment, position: number, bytes: number, kind: number, high: number): void => {
   if (!isNull(segment, position)) zeroPointer(segment, position);
@@ -37,6 +48,13 @@ const allocateObject = (segment: Segment, position: number, bytes: number, kind:
     write(segment, position, bytes === 0 && kind === structKind ? -4 : offsetPart(position, start, kind), high);
     target.segment = segment;
     target.start = start;
+    return;
+  }
+  if (isLoose(segment)) {
+    const content = (segment.arena as BuilderArena).roomFor(bytes);
+    target.segment = content;
+    target.start = content.allocate(bytes);
+    pointFromOutside(segment, content, target.start, kind, high);
     return;
   }
   const other = (segment.arena as BuilderArena).roomFor(bytes + 8);
@@ -79,37 +97,76 @@ export const initStructList = (
   target.start += 8;
 };
 
-/** Texts up to this length are tried as ASCII first. */
+/** Texts up to this length are written as ASCII, in the hope that they are; the native encoder is faster beyond it. */
 const shortText = 40;
 
 /**
- * Writes a short text in one pass, in the hope that it is ASCII and that there is room; false where it was not, and nothing
- * has changed then. Building spends most of its time on text: this saves a pass over it to find out its length in UTF-8.
+ * Points to a copy of a string in UTF-8; a lone surrogate becomes the replacement character. Null and undefined make the
+ * pointer null; CAPNP_TYPE, naming `where`, for anything else. Where the content begins is not told.
+ *
+ * Building spends most of its time here. A short text is written in one pass, four characters at a time, without finding out
+ * its length in UTF-8 first; where it turns out not to be ASCII, nothing has been allocated, and what was written is zeroed
+ * again. That is spelled out in one function, too large for V8 to copy into its callers: it copies the accessors instead, which
+ * then know whose fields they read.
  */
-const setShortText = (segment: Segment, position: number, text: string): boolean => {
-  const { bytes, end } = segment;
+export const setText = (segment: Segment, position: number, text: unknown, where = "Text"): void => {
+  if (typeof text !== "string") {
+    if (text !== null && text !== undefined) throw wrongType(where, "a string (Text)", text);
+    zeroPointer(segment, position);
+    return;
+  }
+  const { view, end } = segment;
   const { length } = text;
   const next = end + padToWord(length + 1);
-  if (next > bytes.length || !isNull(segment, position)) return false;
+  if (length > shortText || next > view.byteLength || !isNull(segment, position)) {
+    setAnyText(segment, position, text);
+    return;
+  }
   let all = 0;
-  for (let i = 0; i < length; i++) {
-    const code = text.charCodeAt(i);
-    bytes[end + i] = code;
-    all |= code;
+  let i = 0;
+  let at = end;
+  for (; i + 8 <= length; i += 8) {
+    const a = text.charCodeAt(i);
+    const b = text.charCodeAt(i + 1);
+    const c = text.charCodeAt(i + 2);
+    const d = text.charCodeAt(i + 3);
+    const e = text.charCodeAt(i + 4);
+    const f = text.charCodeAt(i + 5);
+    const g = text.charCodeAt(i + 6);
+    const h = text.charCodeAt(i + 7);
+    all |= a | b | c | d | e | f | g | h;
+    view.setInt32(at, a | (b << 8) | (c << 16) | (d << 24), true);
+    view.setInt32(at + 4, e | (f << 8) | (g << 16) | (h << 24), true);
+    at += 8;
+  }
+  if (i + 4 <= length) {
+    const a = text.charCodeAt(i);
+    const b = text.charCodeAt(i + 1);
+    const c = text.charCodeAt(i + 2);
+    const d = text.charCodeAt(i + 3);
+    all |= a | b | c | d;
+    view.setInt32(at, a | (b << 8) | (c << 16) | (d << 24), true);
+    i += 4;
+    at += 4;
+  }
+  if (i < length) {
+    const a = text.charCodeAt(i);
+    const b = i + 1 < length ? text.charCodeAt(i + 1) : 0;
+    const c = i + 2 < length ? text.charCodeAt(i + 2) : 0;
+    all |= a | b | c;
+    view.setInt32(at, a | (b << 8) | (c << 16), true);
   }
   if (all > 0x7f) {
-    bytes.fill(0, end, end + length);
-    return false;
+    segment.bytes.fill(0, end, next);
+    setAnyText(segment, position, text);
+    return;
   }
   segment.end = next;
-  write(segment, position, offsetPart(position, end, listKind), listPart(elementSize.byte, length + 1));
-  target.segment = segment;
-  target.start = end;
-  return true;
+  view.setInt32(position, offsetPart(position, end, listKind), true);
+  view.setInt32(position + 4, listPart(elementSize.byte, length + 1), true);
 };
 
-export const setText = (segment: Segment, position: number, text: string): void => {
-  if (text.length <= shortText && setShortText(segment, position, text)) return;
+const setAnyText = (segment: Segment, position: number, text: string): void => {
   const length = utf8Length(text);
   checkCount(length + 1, "Text (in bytes)");
   allocateObject(segment, position, padToWord(length + 1), listKind, listPart(elementSize.byte, length + 1));
@@ -158,6 +215,7 @@ export const zeroPointer = (segment: Segment, position: number): void => {
 };
 
 const zeroContent = (segment: Segment, start: number, low: number, high: number): void => {
+  if (segment.external) return;
   if ((low & 3) === structKind) {
     zeroStruct(segment, start, (high & 0xffff) * 8, high >>> 16);
     return;
@@ -218,6 +276,10 @@ export const pointTo = (
   }
   if (segment === content) {
     write(segment, position, offsetPart(position, start, kind), high);
+    return;
+  }
+  if (isLoose(segment)) {
+    pointFromOutside(segment, content, start, kind, high);
     return;
   }
   const pad = content.allocate(8);

@@ -4,7 +4,8 @@ import { CapnpError } from "../errors.ts";
 export interface ReaderOptions {
   /**
    * How many words may be visited while a message is read, counting a word each time it is visited. A small message may
-   * point to the same data many times; without a limit, a walk over it takes time exponential in its size.
+   * point to the same data many times; without a limit, a walk over it takes time exponential in its size. What is made of a
+   * message counts, too, where it is more than what was read: in `toObject` a word pays for 8 values, in JSON and text for 2.
    *
    * Default: 8 Mi words (64 MiB).
    */
@@ -19,6 +20,12 @@ export interface ReaderOptions {
 
 export const defaultTraversalLimitInWords = 8 * 1024 * 1024;
 export const defaultNestingLimit = 64;
+
+/**
+ * How deep pointers may nest where nobody limits it, as in a message that is built here: deeper than memory allows. Not
+ * Infinity: a depth that is no small integer costs every reader and builder an allocation of its own in V8.
+ */
+export const unlimitedNesting = 0x3fffffff;
 
 export const traversalLimitExceeded = (): CapnpError =>
   new CapnpError(

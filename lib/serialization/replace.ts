@@ -5,12 +5,12 @@ import { setData } from "./pointer-builder.ts";
 import { resolveStruct, target } from "./resolve-pointer.ts";
 import type { Segment } from "./segment.ts";
 import type { Struct } from "./struct.ts";
+import { unlimitedNesting } from "./read-limiter.ts";
 
 /**
  * Overwriting a value with one that may lie in the same message, even inside of what is overwritten (`node = node.next`,
  * `list[0] = list[1]`). Writing zeroes the old value first, so such a value is copied out before.
  */
-const unlimited = Number.POSITIVE_INFINITY;
 
 /** Calls `use` with a pointer to what `write` wrote under another pointer, in a message that exists only for that long. */
 export const withSnapshot = (
@@ -34,7 +34,7 @@ export const replaceStruct = (segment: Segment, position: number, from: Struct):
   }
   withSnapshot(
     (copy, at) => setStruct(copy, at, from),
-    (copy, at) => copyPointer(segment, position, copy, at, unlimited),
+    (copy, at) => copyPointer(segment, position, copy, at, unlimitedNesting),
   );
 };
 
@@ -53,7 +53,7 @@ export const replacePointer = (
   if (from === segment && fromPosition === position) return;
   withSnapshot(
     (copy, at) => copyPointer(copy, at, from, fromPosition, depth),
-    (copy, at) => copyPointer(segment, position, copy, at, unlimited),
+    (copy, at) => copyPointer(segment, position, copy, at, unlimitedNesting),
   );
 };
 
@@ -77,7 +77,7 @@ export const overwriteStruct = (to: Struct, from: Struct): void => {
   withSnapshot(
     (copy, at) => setStruct(copy, at, from),
     (copy, at) => {
-      resolveStruct(copy, at, unlimited);
+      resolveStruct(copy, at, unlimitedNesting);
       const { segment, start, dataBytes, pointerCount } = target;
       copyStructContent(
         to._segment,
@@ -88,7 +88,7 @@ export const overwriteStruct = (to: Struct, from: Struct): void => {
         start,
         dataBytes,
         pointerCount,
-        unlimited,
+        unlimitedNesting,
       );
     },
   );

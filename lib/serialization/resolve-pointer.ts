@@ -5,7 +5,8 @@ import { elementBits, elementSize, farKind, listKind, otherKind, structKind } fr
 
 /**
  * Where the last resolved pointer led. One object for the whole module instead of one for each pointer: reading is
- * synchronous, and every caller takes what it needs before it resolves anything else.
+ * synchronous, and every caller takes what it needs before it resolves anything else. So the message that was read last stays in
+ * memory until another one is read, and no other does.
  */
 export interface Target {
   segment: Segment;
@@ -40,6 +41,12 @@ const outOfBounds = (what: string, segment: Segment, start: number, bytes: numbe
     "CAPNP_OUT_OF_BOUNDS",
     `Message contains out-of-bounds ${what}: bytes ${start} to ${start + bytes} of segment ${segment.id}, which has ${segment.end}.`,
   );
+
+/** Content without a single byte may be said to lie anywhere, as in C++: there is nothing to read. */
+const leaveBounds = (what: string, segment: Segment, start: number, bytes: number): void => {
+  if (bytes > 0) throw outOfBounds(what, segment, start, bytes);
+  target.start = segment.end;
+};
 
 const wrongKind = (expected: string, low: number, high: number): CapnpError =>
   new CapnpError(
@@ -87,14 +94,14 @@ const followFar = (from: Segment, farLow: number, farHigh: number): boolean => {
   const pad = (farLow >>> 3) * 8;
   const padBytes = double ? 16 : 8;
   if (pad + padBytes > segment.end) throw outOfBounds("far pointer", segment, pad, padBytes);
-  arena.charge(1);
+  arena.charge(padBytes / 8);
   const low = segment.view.getInt32(pad, true);
   const high = segment.view.getInt32(pad + 4, true);
   if (!double) {
     if ((low & 3) === farKind) {
       throw new CapnpError("CAPNP_POINTER_KIND", "Message contains a far pointer whose landing pad is a far pointer.");
     }
-    if (low === 0 && high === 0) return false;
+    // A landing pad of zeroes is a pointer to an empty struct, not null: null is known without following anything.
     target.segment = segment;
     target.start = pad + 8 + (low & ~3) * 2;
     target.low = low;
@@ -102,7 +109,7 @@ const followFar = (from: Segment, farLow: number, farHigh: number): boolean => {
     return true;
   }
   // A landing pad of two words: where the content is, then what it is.
-  if ((low & 7) !== farKind) {
+  if ((low & 3) !== farKind) {
     throw new CapnpError(
       "CAPNP_POINTER_KIND",
       "Message contains a double-far pointer whose landing pad is not a far pointer.",
@@ -110,15 +117,13 @@ const followFar = (from: Segment, farLow: number, farHigh: number): boolean => {
   }
   const tagLow = segment.view.getInt32(pad + 8, true);
   const tagHigh = segment.view.getInt32(pad + 12, true);
-  if ((tagLow & 3) !== structKind && (tagLow & 3) !== listKind) {
-    throw new CapnpError(
-      "CAPNP_POINTER_KIND",
-      "Message contains a double-far pointer whose tag is not a struct or list.",
-    );
+  if ((tagLow & 3) === farKind) {
+    throw new CapnpError("CAPNP_POINTER_KIND", "Message contains a double-far pointer whose tag is a far pointer.");
   }
   target.segment = arena.segment(high >>> 0);
   target.start = (low >>> 3) * 8;
-  target.low = tagLow & 3;
+  // The offset of a tag means nothing; a capability has none.
+  target.low = (tagLow & 3) === otherKind ? tagLow : tagLow & 3;
   target.high = tagHigh;
   return true;
 };
@@ -134,7 +139,7 @@ export const resolveStruct = (segment: Segment, position: number, depth: number)
   const bytes = dataBytes + pointerCount * 8;
   const content = target.segment;
   const start = target.start;
-  if (start < 0 || start + bytes > content.end) throw outOfBounds("struct pointer", content, start, bytes);
+  if (start < 0 || start + bytes > content.end) leaveBounds("struct pointer", content, start, bytes);
   content.arena.charge(bytes / 8);
   target.dataBytes = dataBytes;
   target.pointerCount = pointerCount;
@@ -163,7 +168,8 @@ export const resolveAnyList = (segment: Segment, position: number, depth: number
         "Message contains an inline composite list whose tag is not of a struct.",
       );
     }
-    const length = tagLow >>> 2;
+    // 29 bits, as in every other list pointer: C++ does not look at the last one, either.
+    const length = (tagLow >>> 2) & 0x1fffffff;
     const dataBytes = (tagHigh & 0xffff) * 8;
     const pointerCount = tagHigh >>> 16;
     const step = dataBytes + pointerCount * 8;
@@ -184,7 +190,7 @@ export const resolveAnyList = (segment: Segment, position: number, depth: number
   }
   const bits = elementBits[size] as number;
   const bytes = Math.ceil((count * bits) / 64) * 8;
-  if (start < 0 || start + bytes > content.end) throw outOfBounds("list pointer", content, start, bytes);
+  if (start < 0 || start + bytes > content.end) leaveBounds("list pointer", content, start, bytes);
   content.arena.charge(bits === 0 ? count : bytes / 8);
   target.length = count;
   target.stepBits = bits;
@@ -216,7 +222,7 @@ export const resolveList = (segment: Segment, position: number, wanted: number, 
     return true;
   }
   let fits: boolean;
-  if (wanted === elementSize.empty) fits = true;
+  if (wanted === elementSize.empty && actual !== elementSize.bit) fits = true;
   else if (wanted === elementSize.bit || actual === elementSize.bit) {
     throw new CapnpError(
       "CAPNP_POINTER_KIND",
@@ -255,7 +261,7 @@ export const resolveBytes = (segment: Segment, position: number, what: "Text" | 
   const content = target.segment;
   const start = target.start;
   const count = high >>> 3;
-  if (start < 0 || start + count > content.end) throw outOfBounds(`${what} pointer`, content, start, count);
+  if (start < 0 || start + count > content.end) leaveBounds(`${what} pointer`, content, start, count);
   content.arena.charge((count + 7) >>> 3);
   target.length = count;
   return true;

@@ -162,12 +162,18 @@ export const uint64: ScalarKind<bigint> = {
 
 const scratch = new DataView(new ArrayBuffer(16));
 
+/**
+ * Of the many NaNs the one that is written, as C++ does it: programs cannot tell them apart, so messages that are equal to them
+ * should be equal in their bytes.
+ */
+const oneNaN = (value: number): number => (Number.isNaN(value) ? Number.NaN : value);
+
 export const float32: ScalarKind<number> = {
   name: "Float32",
   bytes: 4,
   zero: 0,
   read: (view, at) => view.getFloat32(at, true),
-  write: (view, at, value) => view.setFloat32(at, value, true),
+  write: (view, at, value) => view.setFloat32(at, oneNaN(value), true),
   check: (value, where) => {
     if (typeof value !== "number") throw wrongType(where, "a number (Float32)", value);
     if (Number.isFinite(value) && !Number.isFinite(Math.fround(value))) {
@@ -182,7 +188,7 @@ export const float32: ScalarKind<number> = {
   },
   writeMasked: (view, at, value, defaultValue) => {
     scratch.setFloat32(0, defaultValue);
-    scratch.setFloat32(4, value);
+    scratch.setFloat32(4, oneNaN(value));
     view.setUint32(at, scratch.getUint32(0) ^ scratch.getUint32(4), true);
   },
 };
@@ -192,7 +198,7 @@ export const float64: ScalarKind<number> = {
   bytes: 8,
   zero: 0,
   read: (view, at) => view.getFloat64(at, true),
-  write: (view, at, value) => view.setFloat64(at, value, true),
+  write: (view, at, value) => view.setFloat64(at, oneNaN(value), true),
   check: (value, where) => {
     if (typeof value !== "number") throw wrongType(where, "a number (Float64)", value);
     return value;
@@ -204,7 +210,7 @@ export const float64: ScalarKind<number> = {
   },
   writeMasked: (view, at, value, defaultValue) => {
     scratch.setFloat64(0, defaultValue);
-    scratch.setFloat64(8, value);
+    scratch.setFloat64(8, oneNaN(value));
     view.setBigUint64(at, scratch.getBigUint64(0) ^ scratch.getBigUint64(8), true);
   },
 };

@@ -3,6 +3,12 @@ import type { ListClasses, Writable } from "./primitive-list.ts";
 import type { Segment } from "./segment.ts";
 import type { StructConstructor } from "./struct.ts";
 
+/** A list whose elements can be set all at once. */
+export interface Fillable {
+  /** Sets every element from as many values. @internal */
+  _setAll(values: readonly unknown[]): void;
+}
+
 /**
  * The classes of `List(T)` for one struct type. Each struct type has its own, so that the construction in `at` and in the
  * iterator is of one class only and V8 keeps both inline.
@@ -13,9 +19,18 @@ export const structListClasses = <R, B>(
   assign: (element: B, value: unknown) => void,
 ): ListClasses<R, B> => {
   const Elements = structList(Builder);
-  abstract class StructListBuilder extends Elements implements Writable<unknown> {
+  abstract class StructListBuilder extends Elements implements Writable<unknown>, Fillable {
     set(index: number, value: unknown): void {
       assign(this._at(settableIndex(index, this._length)), value);
+    }
+    _setAll(values: readonly unknown[]): void {
+      if (this._length === 0) return;
+      // One builder moves from element to element: nobody but `assign` sees it.
+      const element = this._at(0) as { _data: number };
+      for (let i = 0; i < this._length; i++) {
+        element._data = this._start + i * this._step;
+        assign(element as B, values[i]);
+      }
     }
   }
   return { Reader: newListClass(structList(Reader)), Builder: newListClass(StructListBuilder) };
@@ -75,7 +90,8 @@ const structList = <T>(Element: StructConstructor<T>) => {
     }
 
     override at(index: number): T | undefined {
-      const i = elementIndex(index, this._length);
+      // The common index by itself: so little of V8's room for copies of functions goes to the others.
+      const i = index >>> 0 === index && index < this._length ? index : elementIndex(index, this._length);
       if (i < 0) return undefined;
       return new Element(this._segment, this._start + i * this._step, this._dataBytes, this._pointerCount, this._depth);
     }

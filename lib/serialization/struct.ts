@@ -1,4 +1,5 @@
 import { Arena } from "./arena.ts";
+import { unlimitedNesting } from "./read-limiter.ts";
 import { resolveStruct, target } from "./resolve-pointer.ts";
 import { Segment } from "./segment.ts";
 
@@ -41,7 +42,7 @@ export type StructConstructor<T> = new (
 
 /** A segment with nothing in it: what reading a null pointer reads. */
 export const emptySegment: Segment = (() => {
-  const arena = new Arena(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
+  const arena = new Arena(Number.POSITIVE_INFINITY, unlimitedNesting);
   const segment = new Segment(arena, 0, new Uint8Array(0), 0);
   arena.segments.push(segment);
   return segment;
@@ -49,7 +50,7 @@ export const emptySegment: Segment = (() => {
 
 /** Makes a default value readable: `message` is one unframed segment (see `Value` in schema/node.ts), trusted. */
 export const defaultSegment = (message: Uint8Array): Segment => {
-  const arena = new Arena(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
+  const arena = new Arena(Number.POSITIVE_INFINITY, unlimitedNesting);
   const segment = new Segment(arena, 0, message, message.length);
   arena.segments.push(segment);
   return segment;

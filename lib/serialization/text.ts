@@ -17,7 +17,5 @@ export const readText = (segment: Segment, position: number, defaultValue: strin
 /** Reads Data as a view of the message, not a copy; undefined where the pointer is null. */
 export const readData = (segment: Segment, position: number): Uint8Array | undefined => {
   if (!resolveBytes(segment, position, "Data")) return undefined;
-  const { bytes } = target.segment;
-  // Not `subarray`: of a Node Buffer it makes a Buffer.
-  return new Uint8Array(bytes.buffer, bytes.byteOffset + target.start, target.length);
+  return target.segment.expose(target.start, target.length);
 };

@@ -1,4 +1,4 @@
-import { followPointer, resolveAnyList, resolveStruct, target } from "./resolve-pointer.ts";
+import { followPointer, resolveAnyList, resolveCapability, resolveStruct, target } from "./resolve-pointer.ts";
 import type { Segment } from "./segment.ts";
 import { elementBits, elementSize, listKind, structKind } from "./wire-pointer.ts";
 
@@ -8,7 +8,10 @@ export interface MessageSize {
   readonly capCount: number;
 }
 
-/** The size of a struct's content; the struct may be in a hostile message. */
+/**
+ * The size of a struct's content; the struct may be in a hostile message. Within the traversal limit, but not counted against it,
+ * as what is measured is as a rule about to be read again, in order to be copied.
+ */
 export const structSize = (
   segment: Segment,
   data: number,
@@ -16,15 +19,21 @@ export const structSize = (
   pointerCount: number,
   depth: number,
 ): MessageSize => {
+  const { arena } = segment;
+  const { traversalLeft } = arena;
   const size = { wordCount: Math.ceil(dataBytes / 8) + pointerCount, capCount: 0 };
   for (let i = 0; i < pointerCount; i++) addPointer(size, segment, data + dataBytes + i * 8, depth);
+  arena.traversalLeft = traversalLeft;
   return size;
 };
 
-/** The size of what a pointer leads to, without the pointer itself. */
+/** The size of what a pointer leads to, without the pointer itself. See {@link structSize}. */
 export const pointerSize = (segment: Segment, position: number, depth: number): MessageSize => {
+  const { arena } = segment;
+  const { traversalLeft } = arena;
   const size = { wordCount: 0, capCount: 0 };
   addPointer(size, segment, position, depth);
+  arena.traversalLeft = traversalLeft;
   return size;
 };
 
@@ -62,6 +71,7 @@ const addPointer = (
       return;
     }
     default:
+      resolveCapability(segment, position);
       size.capCount++;
   }
 };

@@ -1,14 +1,17 @@
 import type { Segment } from "./segment.ts";
 import { copyPointer } from "./copy.ts";
-import { initStruct, initStructList, transferPointer } from "./pointer-builder.ts";
+import { forgetPointer } from "./orphan.ts";
+import { initStruct, initStructList, transferPointer, zeroPointer } from "./pointer-builder.ts";
 import { resolveAnyList, resolveList, resolveStruct, target } from "./resolve-pointer.ts";
+import type { Struct } from "./struct.ts";
+import { checkGrowth } from "./upgrade-limit.ts";
 import { elementSize } from "./wire-pointer.ts";
+import { unlimitedNesting } from "./read-limiter.ts";
 
 /**
  * Builders of what is there already. A message that an older schema made may hold structs that are smaller than this
  * schema's; a builder moves them to a place where there is room for every field.
  */
-const unlimited = Number.POSITIVE_INFINITY;
 
 /**
  * The struct under a pointer, with at least the given size: allocated (as a copy of the default value, where there is one)
@@ -21,15 +24,15 @@ export const getStruct = (
   pointerCount: number,
   defaultValue?: Segment,
 ): void => {
-  if (!resolveStruct(segment, position, unlimited)) {
+  if (!resolveStruct(segment, position, unlimitedNesting)) {
     if (defaultValue === undefined) {
       initStruct(segment, position, dataBytes, pointerCount);
       target.dataBytes = dataBytes;
       target.pointerCount = pointerCount;
       return;
     }
-    copyPointer(segment, position, defaultValue, 0, unlimited);
-    resolveStruct(segment, position, unlimited);
+    copyPointer(segment, position, defaultValue, 0, unlimitedNesting);
+    resolveStruct(segment, position, unlimitedNesting);
   }
   if (target.dataBytes >= dataBytes && target.pointerCount >= pointerCount) return;
   const old = {
@@ -41,7 +44,7 @@ export const getStruct = (
   const newDataBytes = Math.max(dataBytes, old.dataBytes);
   const newPointerCount = Math.max(pointerCount, old.pointerCount);
   // The pointer is overwritten by hand: zeroing what it led to would lose the fields that are about to move.
-  forget(segment, position);
+  forgetPointer(segment, position);
   initStruct(segment, position, newDataBytes, newPointerCount);
   const { segment: content, start } = target;
   moveStruct(content, start, newDataBytes, old.segment, old.start, old.dataBytes, old.pointerCount);
@@ -51,18 +54,8 @@ export const getStruct = (
   target.pointerCount = newPointerCount;
 };
 
-/** Clears a pointer and its landing pads, and leaves alone what they led to. */
-const forget = (segment: Segment, position: number): void => {
-  const low = segment.view.getInt32(position, true);
-  if ((low & 3) === 2) {
-    const pad = segment.arena.segment(segment.view.getUint32(position + 4, true));
-    const start = (low >>> 3) * 8;
-    pad.bytes.fill(0, start, start + ((low & 4) === 0 ? 8 : 16));
-  }
-  segment.bytes.fill(0, position, position + 8);
-};
-
-const moveStruct = (
+/** Moves a struct's content to a struct of at least its size; where it was is zero then. */
+export const moveStruct = (
   to: Segment,
   toStart: number,
   toDataBytes: number,
@@ -78,6 +71,21 @@ const moveStruct = (
   }
 };
 
+/** Moves a struct's content over that of another one of the message. What that has no room for stays where it was. */
+export const moveContent = (to: Struct, from: Struct): void => {
+  const bytes = Math.min(to._dataBytes, from._dataBytes);
+  const target = to._segment.bytes;
+  target.set(from._segment.bytes.subarray(from._data, from._data + bytes), to._data);
+  target.fill(0, to._data + bytes, to._data + to._dataBytes);
+  for (let i = 0; i < to._pointerCount; i++) {
+    const position = to._data + to._dataBytes + i * 8;
+    zeroPointer(to._segment, position);
+    if (i < from._pointerCount) {
+      transferPointer(to._segment, position, from._segment, from._data + from._dataBytes + i * 8);
+    }
+  }
+};
+
 /**
  * The list of structs under a pointer, each with at least the given size. `target.length` is 0 and no place is set where
  * the pointer is null. A list of primitive values or pointers, which an older schema had here, becomes one of structs.
@@ -89,9 +97,9 @@ export const getStructList = (
   pointerCount: number,
   defaultValue?: Segment,
 ): boolean => {
-  if (!resolveList(segment, position, elementSize.inlineComposite, unlimited)) {
+  if (!resolveList(segment, position, elementSize.inlineComposite, unlimitedNesting)) {
     if (defaultValue === undefined) return false;
-    copyPointer(segment, position, defaultValue, 0, unlimited);
+    copyPointer(segment, position, defaultValue, 0, unlimitedNesting);
     return getStructList(segment, position, dataBytes, pointerCount);
   }
   if (
@@ -112,7 +120,8 @@ export const getStructList = (
   } = target;
   const newDataBytes = Math.max(dataBytes, oldDataBytes + (-oldDataBytes & 7));
   const newPointerCount = Math.max(pointerCount, oldPointerCount);
-  forget(segment, position);
+  checkGrowth(length, stepBits / 8, newDataBytes + newPointerCount * 8);
+  forgetPointer(segment, position);
   initStructList(segment, position, length, newDataBytes, newPointerCount);
   const { segment: to, start: toStart } = target;
   const step = newDataBytes + newPointerCount * 8;
@@ -131,11 +140,12 @@ export const getStructList = (
 
 /** The list under a pointer, of elements that are not structs; false where it is null and has no default value. */
 export const getList = (segment: Segment, position: number, size: number, defaultValue?: Segment): boolean => {
-  if (resolveList(segment, position, size, unlimited)) return true;
+  if (resolveList(segment, position, size, unlimitedNesting)) return true;
   if (defaultValue === undefined) return false;
-  copyPointer(segment, position, defaultValue, 0, unlimited);
-  return resolveList(segment, position, size, unlimited);
+  copyPointer(segment, position, defaultValue, 0, unlimitedNesting);
+  return resolveList(segment, position, size, unlimitedNesting);
 };
 
 /** Any list under a pointer as it is, for AnyPointer. */
-export const getAnyList = (segment: Segment, position: number): boolean => resolveAnyList(segment, position, unlimited);
+export const getAnyList = (segment: Segment, position: number): boolean =>
+  resolveAnyList(segment, position, unlimitedNesting);

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect } from "chai";
 import type { GeneratedFile } from "../../lib/codegen/generate.ts";
+import { embedNodes } from "../../lib/schema/embedded-nodes.ts";
 import { schemaTexts } from "../../lib/std/schema-texts.ts";
 import { compileBelow, compileStandard, generated, schemasBelow } from "../support/generated.ts";
 import { repositoryRoot } from "../support/repository.ts";
@@ -20,10 +21,24 @@ const standard = (): GeneratedFile[] =>
     }));
   });
 
+/** The nodes of standard schemas that the library itself uses where somebody asks for it; as text, which costs nothing to load. */
+const lateSchemas = (): GeneratedFile[] => {
+  const paths = { byteStreamNodes: "/capnp/compat/byte-stream.capnp", observableNodes: "/capstan/observable.capnp" };
+  const constants = Object.entries(paths).map(([name, path]) => {
+    const chunks = embedNodes(compileStandard(path).nodes).match(/.{1,118}/g) ?? [];
+    return `\n/** What \`${path}\` declares, and what that needs. */\nexport const ${name} = \`\n${chunks.join("\n")}\n\`;\n`;
+  });
+  const head =
+    "// Made from the .capnp files in this folder by test/codegen/committed.test.ts, which holds the two equal.\n";
+  return [{ path: "lib/std/late-nodes.ts", text: head + constants.join("") }];
+};
+
 const folders: Readonly<Record<string, () => GeneratedFile[]>> = {
   "the examples": () => [...committed("servers/addressbook"), ...committed("servers/calculator")],
+  "the torture tests": () => committed("test/interop/torture"),
   "the fixtures of the type tests": () => committed("test/fixtures/generated"),
   "the standard schemas": standard,
+  "the schemas that are loaded late": lateSchemas,
 };
 
 describe("committed generated code (CAPSTAN_UPDATE=1 rewrites it)", () => {

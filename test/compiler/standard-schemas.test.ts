@@ -24,6 +24,7 @@ describe("the standard schemas", () => {
       "/capnp/rpc.capnp": 0xb312981b2552a250n,
       "/capnp/schema.capnp": 0xa93fc509624c72d9n,
       "/capnp/stream.capnp": 0x86c366a91393f3f8n,
+      "/capstan/observable.capnp": 0xe0c5634ff5344b7cn,
       "/capstan/typescript.capnp": 0xfa6ec0a3031ab862n,
     };
     expect(Object.keys(schemaTexts).sort()).to.deep.equal(Object.keys(ids));

@@ -1,5 +1,6 @@
 import { expect } from "chai";
-import { disownElement, newOrphan, newOrphanCopy, orphanValue } from "../../lib/schema/disown.ts";
+import { disownElement } from "../../lib/schema/disown.ts";
+import { newOrphan, newOrphanCopy } from "../../lib/schema/orphanage.ts";
 import { listOf } from "../../lib/schema/type-argument.ts";
 import { expectError } from "../support/errors.ts";
 import { type Loose, loadLoosely } from "../support/loose.ts";
@@ -105,7 +106,7 @@ describe("an orphan", () => {
     const message = AllTypes.newMessage({ textField: "x", int8List: [1] });
     const text = message.disown("textField");
     expectError("CAPNP_TYPE", () => message.adopt("dataField", text), "Data", "Text");
-    expectError("CAPNP_TYPE", () => message.adopt("int8Field", text), "behind a pointer");
+    expectError("CAPNP_TYPE", () => message.adopt("int8Field", text), "Int8", "Text");
     expectError("CAPNP_TYPE", () => message.adopt("textField", "x"), "disown()");
     expectError("CAPNP_TYPE", () => message.asReader().disown("textField"), "builder");
     expectError("CAPNP_NO_SUCH_FIELD", () => message.disown("nothing"));
@@ -120,7 +121,6 @@ describe("an orphan", () => {
     shape.adopt("label", label);
     expect(shape.which()).to.equal("label");
     expect(shape.label).to.equal("a label");
-    expectError("CAPNP_TYPE", () => shape.disown("place"), "group");
   });
 
   it("may be an element of a list of pointers", () => {
@@ -135,11 +135,11 @@ describe("an orphan", () => {
   it("is made from nothing, read and filled before it has a place", () => {
     const message = AllTypes.newMessage();
     const struct = newOrphan(message, AllTypes);
-    (orphanValue(struct) as Loose).textField = "inside";
+    (struct.get() as Loose).textField = "inside";
     const list = newOrphan(message, listOf("Int32"), 3);
-    (orphanValue(list) as Loose).set(1, 5);
+    (list.get() as Loose).set(1, 5);
     const text = newOrphanCopy(message, "Text", "copied");
-    expect(orphanValue(text)).to.equal("copied");
+    expect(text.get()).to.equal("copied");
     message.adopt("structField", struct);
     message.adopt("int32List", list);
     message.adopt("textField", text);

@@ -80,7 +80,7 @@ describe("a list", () => {
           true,
           -1,
         ]);
-        expect([list.join("-"), String(struct.textList)]).to.deep.equal(["10-20-30", "x,y"]);
+        expect([list.join("-"), String(struct.textList)]).to.deep.equal(["10-20-30", '["x", "y"]']);
         const seen: unknown[] = [];
         struct.textList.forEach((value: string, index: number) => {
           seen.push(value, index);

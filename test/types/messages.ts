@@ -220,3 +220,43 @@ export const constants = (shape: Shape.Reader): void => {
   // @ts-expect-error: what constants hold is read-only
   origin.latitude = 5;
 };
+
+/** Functions over structs know generated types as their methods do. */
+export const functions = (reader: Pointers.Reader, builder: Pointers.Builder): void => {
+  exactly<string>()(capnp.get(reader, "text"));
+  exactly<Scalars.Reader>()(capnp.get(reader, "scalars"));
+  exactly<Scalars.Builder>()(capnp.get(builder, "scalars"));
+  exactly<Scalars.Builder>()(capnp.init(builder, "scalars"));
+  exactly<Uint8Array>()(capnp.init(builder, "data", 5));
+  exactly<Pointers.Builder>()(capnp.copy(reader));
+  exactly<Pointers.Reader>()(capnp.asReader(builder));
+  capnp.set(builder, "text", "text");
+  exactly<unknown>()(capnp.init(builder as capnp.StructBuilder, "anything", 5));
+};
+
+export const orphans = (builder: Pointers.Builder): void => {
+  const text = builder.disown("text");
+  exactly<string>()(text.get());
+  text.truncate(5);
+  const scalars = builder.disown("scalars");
+  exactly<Scalars.Builder>()(scalars.get());
+  exactly<Scalars.Reader>()(scalars.getReader());
+  builder.adopt("scalars", scalars);
+  exactly<Scalars.Builder>()(builder.any.disown().as(Scalars).get());
+  // @ts-expect-error: an orphan of another type
+  builder.adopt("data", text);
+};
+
+export const anything = (reader: Pointers.Reader, builder: Pointers.Builder, bytes: Uint8Array): void => {
+  exactly<capnp.AnyStructReader>()(reader.any.as("AnyStruct"));
+  exactly<capnp.AnyListBuilder>()(builder.any.as(capnp.AnyList));
+  exactly<Uint8Array>()(reader.any.as("AnyStruct").dataSection);
+  exactly<Scalars.Reader>()(capnp.fromBytes(Scalars, bytes));
+  exactly<Scalars.Reader>()(capnp.fromBytes(capnp.AnyPointer, bytes).as(Scalars));
+  for (const one of capnp.readMultipleBytesPacked("AnyPointer", bytes)) exactly<string>()(one.as("Text"));
+  const message = new capnp.MessageBuilder({ firstSegment: bytes, allocate: (words) => new Uint8Array(words * 8) });
+  exactly<Scalars.Builder>()(message.initRoot(Scalars));
+  message.setRoot({ int8: 5 }, Scalars);
+  // @ts-expect-error: no such root
+  capnp.fromBytes("Anything", bytes);
+};
