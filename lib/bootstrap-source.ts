@@ -1,7 +1,9 @@
 import { CapnpError } from "./errors.ts";
 import { Client, toHook } from "./rpc/capability/client.ts";
 import type { ClientHook } from "./rpc/capability/client-hook.ts";
+import type { Payload } from "./rpc/capability/payload.ts";
 import { Server } from "./rpc/capability/server.ts";
+import { type Restorer, restore } from "./restorer.ts";
 import type { PeerInfo } from "./transport/transport.ts";
 
 /** A capability that a vat gives away: a client, a server object, or a promise of either. */
@@ -12,12 +14,15 @@ export type BootstrapSource = Exposed | ((peer: PeerInfo) => Exposed);
 
 /** What a connection asks for the capability of each Bootstrap. */
 export const bootstrapFor =
-  (source: BootstrapSource | undefined) =>
-  (peer: PeerInfo, objectId: unknown): ClientHook => {
+  (source: BootstrapSource | undefined, restorer?: Restorer) =>
+  (peer: PeerInfo, objectId: Payload | undefined): ClientHook => {
+    if (restorer !== undefined && (objectId !== undefined || source === undefined)) {
+      return restore(restorer, objectId, peer);
+    }
     if (objectId !== undefined) {
       throw new CapnpError(
-        "CAPNP_NO_BOOTSTRAP",
-        "This vat restores no capabilities by object id: ask for the bootstrap capability.",
+        "CAPNP_RESTORE",
+        "This vat restores no capabilities by object id, because it has no `restorer`: ask for the bootstrap capability.",
       );
     }
     if (source === undefined) {

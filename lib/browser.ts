@@ -8,8 +8,10 @@ export type { EnumSchema, FieldSchema, InterfaceSchema, MethodSchema, Schema, St
 export type { InterfaceClass } from "./schema/interface-class.ts";
 export { isStruct, type StructClass } from "./schema/struct-class.ts";
 export { StructBuilder, StructReader } from "./schema/struct-base.ts";
-export { AnyPointer, Data, listOf, Text } from "./schema/type-argument.ts";
+export { AnyList, AnyPointer, AnyStruct, Data, listOf, Text } from "./schema/type-argument.ts";
 export { AnyPointerBuilder, AnyPointerReader } from "./schema/any-pointer.ts";
+export { AnyStructBuilder, AnyStructReader, toAnyStruct } from "./schema/any-struct.ts";
+export { AnyListBuilder, AnyListReader, type ElementSize } from "./schema/any-list.ts";
 export { List } from "./serialization/list.ts";
 export { asReader, clear, copy, get, has, init, is, set, totalSize, which } from "./schema/operations.ts";
 export { toObject } from "./schema/plain-object.ts";
@@ -18,8 +20,12 @@ export { fromJSON } from "./schema/from-json.ts";
 export { toText } from "./schema/text.ts";
 export { fromText } from "./schema/from-text.ts";
 export { equals } from "./schema/equals.ts";
-export { adopt, disown, newOrphan } from "./schema/disown.ts";
-export { Orphan } from "./serialization/orphan.ts";
+export { adopt, disown } from "./schema/disown.ts";
+export { newOrphan, newOrphanConcat, newOrphanCopy, referenceExternalData } from "./schema/orphanage.ts";
+export { Orphan } from "./schema/orphan.ts";
+export { initResizableList, ResizableList } from "./schema/resizable-list.ts";
+export { MessageBuilder } from "./schema/message-builder.ts";
+export { readDataStruct, writeDataStruct } from "./schema/data-struct.ts";
 export { canonicalize, isCanonical } from "./serialization/canonical.ts";
 export {
   fromBytes,
@@ -40,19 +46,38 @@ export {
 } from "./schema/message-io.ts";
 export type { ByteStream } from "./serialization/byte-source.ts";
 export type { ByteSink, MessageOptions } from "./serialization/message-stream.ts";
-export { pack, unpack } from "./serialization/packed.ts";
-export type { AllocationOptions } from "./serialization/arena.ts";
+export { pack, unpack, unpackedSize } from "./serialization/packed.ts";
+export { expectedMessageBytes } from "./serialization/message-size.ts";
+export type { AllocationOptions, UsedMemory } from "./serialization/arena.ts";
 export type { ReaderOptions } from "./serialization/read-limiter.ts";
 
 // Capabilities
 export { InterfaceClient, type InterfaceClientConstructor } from "./schema/interface-client.ts";
+export { castAs, upcast } from "./schema/interface-client.ts";
 export { InterfaceServer } from "./schema/interface-class.ts";
 export type { MethodContext } from "./schema/method-context.ts";
-export { type MethodRequest, send } from "./schema/method-call.ts";
+export { type MethodRequest, send, sendForPipeline } from "./schema/method-call.ts";
 export { type CapabilitySource, Client } from "./rpc/capability/client.ts";
 export { onDisposeError, Server } from "./rpc/capability/server.ts";
 export { type CallOptions, RemotePromise } from "./rpc/capability/remote-promise.ts";
 export { release } from "./release.ts";
+export { thisCap } from "./this-cap.ts";
+export { whenResolved } from "./when-resolved.ts";
+export { CapabilityServerSet } from "./server-set.ts";
+export { RevocableServer } from "./revocable-server.ts";
+export { copyIntoMembrane, copyOutOfMembrane, type MembranePolicy, membrane, reverseMembrane } from "./membrane.ts";
+export {
+  type AutoReconnectController,
+  autoReconnect,
+  type Connected,
+  lazyAutoReconnect,
+  lazyAutoReconnectWithController,
+} from "./auto-reconnect.ts";
+export { StructRestorer } from "./schema/restorer.ts";
+
+// Streams
+export { byteStream } from "./streams/byte-stream.ts";
+export { type ByteSource, pump, toWebWritable } from "./streams/byte-stream-writer.ts";
 
 // Transports
 export type { PeerCertificate, PeerInfo, Transport, TransportReceiver } from "./transport/transport.ts";

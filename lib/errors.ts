@@ -45,6 +45,8 @@ export const errorCodes = {
   CAPNP_NULL_CAPABILITY: "failed",
   CAPNP_RELEASED: "failed",
   CAPNP_NO_BOOTSTRAP: "failed",
+  CAPNP_RESTORE: "failed",
+  CAPNP_REVOKED: "failed",
   CAPNP_LIMIT: "overloaded",
   CAPNP_DISCONNECTED: "disconnected",
   CAPNP_UNIMPLEMENTED: "unimplemented",
@@ -65,10 +67,17 @@ export class CapnpError extends Error {
   readonly kind: ErrorKind;
   /** What happened. */
   readonly code: ErrorCode;
+  /** Where it happened at the peer, if that tells (`Exception.trace`; see the option `encodeTrace`). */
+  declare readonly remoteTrace?: string;
 
-  constructor(code: ErrorCode, message: string, options?: { readonly kind?: ErrorKind; readonly cause?: unknown }) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options?: { readonly kind?: ErrorKind; readonly cause?: unknown; readonly remoteTrace?: string },
+  ) {
     super(message, options?.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.kind = options?.kind ?? errorCodes[code];
+    if (options?.remoteTrace !== undefined) this.remoteTrace = options.remoteTrace;
   }
 }

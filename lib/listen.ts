@@ -1,8 +1,18 @@
 import type { Observable, Subject } from "rxjs";
-import { holdBootstrap } from "./bootstrap-source.ts";
+import { bootstrapFor, holdBootstrap } from "./bootstrap-source.ts";
 import { rxjs } from "./lazy-rxjs.ts";
 import { silent } from "./logger.ts";
+import { BrokenClient } from "./rpc/capability/broken-client.ts";
+import type { Client } from "./rpc/capability/client.ts";
+import type { ClientHook } from "./rpc/capability/client-hook.ts";
+import { toError } from "./rpc/capability/thrown.ts";
+import { readConnectionLimits } from "./rpc/limits.ts";
+import { streamsOf } from "./rpc/streaming/stream-window.ts";
+import { type Address, parseAddress } from "./transport/address.ts";
 import { type ListenSocketOptions, listenSocket, type SocketServer } from "./transport/listen-socket.ts";
+import { remoteLimits, strangerLimits } from "./transport/limits.ts";
+import { clientOf, type InterfaceClient, type InterfaceType } from "./schema/interface-client.ts";
+import type { PeerInfo } from "./transport/transport.ts";
 import { TwoPartyServer, type VatOptions } from "./two-party-vat.ts";
 
 export interface ListenOptions
@@ -20,9 +30,16 @@ export class RpcServer {
   readonly #open: Set<TwoPartyServer>;
   #connections: Subject<TwoPartyServer> | undefined;
   readonly #release: () => void;
+  readonly #loopback: (peer: PeerInfo) => ClientHook;
 
   /** @internal Use `listen`. */
-  constructor(socket: SocketServer, open: Set<TwoPartyServer>, release: () => void) {
+  constructor(
+    socket: SocketServer,
+    open: Set<TwoPartyServer>,
+    release: () => void,
+    loopback: (peer: PeerInfo) => ClientHook,
+  ) {
+    this.#loopback = loopback;
     this.#socket = socket;
     this.#open = open;
     this.#release = release;
@@ -36,6 +53,16 @@ export class RpcServer {
   /** Undefined for a Unix socket. */
   get port(): number | undefined {
     return this.#socket.port;
+  }
+
+  /**
+   * What this server exposes, for callers in the same process: calls on it cross no connection. `bootstrap` functions are
+   * asked with a peer whose address is the server's own.
+   */
+  bootstrap(): InterfaceClient;
+  bootstrap<C extends Client>(type: InterfaceType<C>): C;
+  bootstrap(type?: InterfaceType<Client>): Client {
+    return clientOf(type, this.#loopback({ address: this.address, encrypted: false, authenticated: false }));
   }
 
   /** The connections that stand. */
@@ -74,21 +101,30 @@ export class RpcServer {
   }
 }
 
-/** A connection that says nothing holds a place: it has this long for its first message. */
-const firstMessageTimeout = 10_000;
+/** True where only this machine can connect. */
+const isLocal = (address: Address): boolean =>
+  address.kind === "unix" || address.host === "localhost" || address.host === "::1" || /^127\./.test(address.host);
 
 /**
  * Listens on `host:port`, `*:port`, `tls://host:port` (with `tls: { key, cert }`) or `unix:path`. Port 0 takes a free one.
  *
- * A peer that misbehaves loses its connection, and nothing else happens. Rejects with CAPNP_ADDRESS, CAPNP_LISTEN or CAPNP_TLS.
+ * A peer that misbehaves loses its connection, and nothing else happens. Besides the limits of every connection, those who
+ * connect have 10 s and 64 KiB for their first message (`firstMessageTimeout`, `maxFirstFrameBytes`); where other machines can
+ * connect, no message may be larger than 4 MiB (`maxFrameBytes`). See docs/limits.md.
+ *
+ * Rejects with CAPNP_ADDRESS, CAPNP_LISTEN or CAPNP_TLS, and with CAPNP_TYPE or CAPNP_RANGE for a limit that is none.
  */
 export const listen = async (address: string, options: ListenOptions): Promise<RpcServer> => {
   const logger = options.logger ?? silent;
+  const at = parseAddress(address);
+  readConnectionLimits(options.limits);
+  streamsOf(options.streamWindow);
   const open = new Set<TwoPartyServer>();
   const socket = await listenSocket(
-    address,
+    at,
     {
-      firstMessageTimeout,
+      ...strangerLimits,
+      ...(isLocal(at) ? {} : remoteLimits),
       ...options,
       onConnectionError: (error, peer) =>
         logger.warn({ peer, code: error.code, reason: error.message }, "connection failed"),
@@ -101,6 +137,15 @@ export const listen = async (address: string, options: ListenOptions): Promise<R
       RpcServer.accepted(server, connection);
     },
   );
-  const server = new RpcServer(socket, open, holdBootstrap(options.bootstrap));
+  const bootstrap = bootstrapFor(options.bootstrap, options.restorer);
+  const loopback = (peer: PeerInfo): ClientHook => {
+    try {
+      return bootstrap(peer, undefined);
+    } catch (error) {
+      // As over a connection: whoever calls it hears why.
+      return new BrokenClient(toError(error));
+    }
+  };
+  const server = new RpcServer(socket, open, holdBootstrap(options.bootstrap), loopback);
   return server;
 };

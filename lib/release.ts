@@ -1,5 +1,7 @@
 import { CapnpError } from "./errors.ts";
 import { Client } from "./rpc/capability/client.ts";
+import { AnyPointerReader } from "./schema/any-pointer.ts";
+import { List } from "./serialization/list.ts";
 import { Struct } from "./serialization/struct.ts";
 
 /**
@@ -10,6 +12,8 @@ import { Struct } from "./serialization/struct.ts";
  */
 export const release = (value: Client | object): void => {
   if (value instanceof Client) Client.release(value);
-  else if (value instanceof Struct) value._segment.arena.capTable.release();
-  else throw new CapnpError("CAPNP_TYPE", "Only clients and messages (any reader or builder of them) can be released.");
+  else if (value instanceof Struct || value instanceof List || value instanceof AnyPointerReader) {
+    value._segment.arena.capTable.release();
+  } else
+    throw new CapnpError("CAPNP_TYPE", "Only clients and messages (any reader or builder of them) can be released.");
 };

@@ -28,6 +28,7 @@ interface Layer {
 const layers: readonly Layer[] = [
   { path: "lib/errors.ts", imports: [] },
   { path: "lib/logger.ts", imports: [] },
+  { path: "lib/limit.ts", imports: ["lib/errors.ts"] },
   { path: "lib/serialization/", imports: ["lib/errors.ts"] },
   { path: "lib/rpc/capability/", imports: ["lib/errors.ts", "lib/serialization/"] },
   { path: "lib/schema/", imports: ["lib/errors.ts", "lib/serialization/", "lib/rpc/capability/"] },
@@ -35,7 +36,7 @@ const layers: readonly Layer[] = [
   { path: "lib/codegen/", imports: ["lib/errors.ts", "lib/schema/"] },
   {
     path: "lib/rpc/",
-    imports: ["lib/errors.ts", "lib/serialization/", "lib/rpc/capability/", "lib/rpc/connection/"],
+    imports: ["lib/errors.ts", "lib/limit.ts", "lib/serialization/", "lib/rpc/capability/", "lib/rpc/connection/"],
     types: ["lib/transport/", "lib/logger.ts"],
     packages: ["rxjs"],
   },
@@ -46,7 +47,7 @@ const layers: readonly Layer[] = [
   },
   {
     path: "lib/transport/",
-    imports: ["lib/errors.ts", "lib/serialization/framing.ts"],
+    imports: ["lib/errors.ts", "lib/limit.ts", "lib/serialization/framing.ts"],
     types: ["lib/logger.ts"],
     packages: ["node:*", "ws", "rxjs"],
   },

@@ -31,7 +31,7 @@ const provoke = async (port: number, bytes: Uint8Array, end: boolean): Promise<s
     frames.push(chunk);
     for (let segments = frames.next(); segments !== undefined; segments = frames.next()) {
       const root = new MessageReader(segments).root(Struct);
-      if (u16(root, 0) === messageTag.abort) reason = readException(child(root, 0)).reason;
+      if (u16(root, 0) === messageTag.abort) reason = readException(child(root, 0), 10_000).reason;
     }
   });
   const closed = once(socket, "close");
@@ -133,6 +133,29 @@ describe("a server", () => {
     expect((error as capnp.CapnpError).kind).to.equal("failed");
     expect((error as capnp.CapnpError).message).to.equal("remote exception: divide takes 2 parameters; 1 were given");
     expect(await add(1, 1)).to.equal(2);
+  });
+
+  it("gives callers in its own process what it exposes, without a connection", async () => {
+    const peers: string[] = [];
+    const server = await capnp.listen("localhost:0", {
+      bootstrap(peer) {
+        peers.push(peer.address);
+        return new CalculatorImpl();
+      },
+    });
+    const calculator = server.bootstrap(Calculator);
+    const { value } = await calculator.evaluate({ expression: { literal: 123 } }).value.read();
+    expect(value).to.equal(123);
+    expect(peers).to.deep.equal([server.address]);
+    expect(server.connections).to.have.lengthOf(0);
+    calculator.release();
+    await server.close();
+    const closed = await capnp.listen("localhost:0", { bootstrap: () => Promise.reject(new Error("not today")) });
+    const refused = closed.bootstrap(Calculator);
+    const error = await refused.evaluate({ expression: { literal: 1 } }).catch((reason: unknown) => reason);
+    expect(error).to.have.property("message", "not today");
+    refused.release();
+    await closed.close();
   });
 
   it("that goes away makes every pending call reject as disconnected at once, and every later one", async () => {

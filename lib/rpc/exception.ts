@@ -1,14 +1,82 @@
 import { CapnpError, type ErrorKind } from "../errors.ts";
 import { reasonOf } from "./capability/thrown.ts";
 
+/** What an `Exception` says, or will say. */
+export interface Exception {
+  readonly kind: ErrorKind;
+  readonly reason: string;
+  /** Where it happened, for people; undefined where that is not told. */
+  readonly trace?: string;
+}
+
+/** Says where an error happened, for the peer to read: its stack, the name of this vat, an id in a log. */
+export type EncodeTrace = (error: unknown) => string;
+
 const prefix = "remote exception: ";
 
 /** An error that a peer reported. The text says so once, however many vats it passed through. */
-export const fromException = ({ kind, reason }: { kind: ErrorKind; reason: string }): CapnpError =>
-  new CapnpError("CAPNP_REMOTE", reason.startsWith(prefix) ? reason : prefix + reason, { kind });
+export const fromException = ({ kind, reason, trace }: Exception): CapnpError =>
+  new CapnpError("CAPNP_REMOTE", reason.startsWith(prefix) ? reason : prefix + reason, {
+    kind,
+    ...(trace === undefined ? {} : { remoteTrace: trace }),
+  });
 
 /** What a peer is told of an error. A CapnpError keeps its kind, anything else is `failed`. */
 export const toException = (error: unknown): { kind: ErrorKind; reason: string } => ({
   kind: error instanceof CapnpError ? error.kind : "failed",
   reason: reasonOf(error),
 });
+
+/** Text of at most so many characters, which says what was cut off. */
+export const shorten = (text: string, limit: number): string =>
+  text.length <= limit ? text : `${text.slice(0, limit)}... (${text.length - limit} characters more)`;
+
+/**
+ * True where the text of an error is meant for those who call: a CapnpError, or an error whose `expose` is true (as web frameworks
+ * mark them). The text of any other is what a database, a file system or a bug happened to say.
+ */
+const isMeantForPeers = (error: unknown): boolean =>
+  error instanceof CapnpError || (error instanceof Error && (error as { expose?: unknown }).expose === true);
+
+/** Says what peers are told of errors. */
+export class ErrorReport {
+  readonly #exposeAll: boolean;
+  readonly #maxText: number;
+  readonly #hidden: (id: string, error: unknown) => void;
+  readonly #encodeTrace: EncodeTrace | undefined;
+
+  /** @param hidden Hears of each error whose text was withheld, with the id that the peer was given for it. */
+  constructor(
+    exposeAll: boolean,
+    maxText: number,
+    hidden: (id: string, error: unknown) => void,
+    encodeTrace?: EncodeTrace,
+  ) {
+    this.#encodeTrace = encodeTrace;
+    this.#exposeAll = exposeAll;
+    this.#maxText = maxText;
+    this.#hidden = hidden;
+  }
+
+  of(error: unknown): Exception {
+    const { kind, reason } = toException(error);
+    if (this.#exposeAll || isMeantForPeers(error)) {
+      const exception = { kind, reason: shorten(reason, this.#maxText) };
+      const trace = this.#trace(error);
+      return trace === undefined ? exception : { ...exception, trace };
+    }
+    const id = crypto.randomUUID();
+    this.#hidden(id, error);
+    return { kind, reason: `internal error ${id}` };
+  }
+
+  #trace(error: unknown): string | undefined {
+    if (this.#encodeTrace === undefined) return undefined;
+    try {
+      return shorten(String(this.#encodeTrace(error)), this.#maxText);
+    } catch (thrown) {
+      // The error itself is what the peer must hear of.
+      return `no trace: ${reasonOf(thrown)}`;
+    }
+  }
+}

@@ -1,15 +1,29 @@
 import { CapnpError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
+import type { MessageBuilder } from "../serialization/message.ts";
 import type { PeerInfo, Transport } from "../transport/transport.ts";
 import type { ClientHook } from "./capability/client-hook.ts";
 import type { Payload } from "./capability/payload.ts";
 import { Connection, type ConnectionStats } from "./connection/connection.ts";
-import type { ConnectionLimits } from "./connection/connection-state.ts";
+import type { Clock } from "./clock.ts";
+import type { ConnectionDump } from "./connection/inspect.ts";
+import type { NameMethod, Trace } from "./connection/trace.ts";
+import type { EncodeTrace } from "./exception.ts";
+import type { ConnectionLimits } from "./limits.ts";
+import { type StreamWindow, streamsOf } from "./streaming/stream-window.ts";
 
 export interface TwoPartyOptions {
   /** Makes what the peer gets for a Bootstrap; the reference is the connection's. Without it a Bootstrap fails. */
   readonly bootstrap?: (peer: PeerInfo, objectId: Payload | undefined) => ClientHook;
   readonly limits?: Partial<ConnectionLimits>;
+  readonly clock?: Clock;
+  /** Default: true. */
+  readonly exposeErrors?: boolean;
+  readonly streamWindow?: StreamWindow;
+  readonly tailCalls?: boolean;
+  readonly trace?: Trace;
+  readonly encodeTrace?: EncodeTrace;
+  readonly nameMethod?: NameMethod;
   readonly logger: Logger;
 }
 
@@ -35,10 +49,26 @@ export class TwoPartyConnection {
     const { peer } = transport;
     const bootstrap = options.bootstrap ?? noBootstrap;
     this.#connection = new Connection(
-      { send: (segments) => transport.send(segments) },
+      {
+        send: (segments) => transport.send(segments),
+        get queued() {
+          return transport.queued;
+        },
+      },
       { bootstrap: (objectId) => bootstrap(peer, objectId), caller: peer },
       (reason) => this.#over(reason),
-      options.limits,
+      {
+        newStream: streamsOf(options.streamWindow, options.clock),
+        tailCalls: options.tailCalls ?? true,
+        trace: options.trace,
+        encodeTrace: options.encodeTrace,
+        ...(options.nameMethod === undefined ? {} : { nameMethod: options.nameMethod }),
+        ...(options.limits === undefined ? {} : { limits: options.limits }),
+        ...(options.clock === undefined ? {} : { clock: options.clock }),
+        exposeErrors: options.exposeErrors ?? true,
+        onHiddenError: (id, error) =>
+          this.#logger.error({ peer: peer.address, id, err: error }, "an error whose text the peer was not told"),
+      },
     );
     transport.start({
       message: (segments) => this.#connection.receive(segments),
@@ -56,9 +86,21 @@ export class TwoPartyConnection {
     return this.#connection.closedBy;
   }
 
-  /** The peer's bootstrap capability, for the caller to own. */
-  bootstrap(): ClientHook {
-    return this.#connection.bootstrap();
+  /** The peer's bootstrap capability, or the one that it restores by an object id, for the caller to own. */
+  bootstrap(objectId?: MessageBuilder): ClientHook {
+    return this.#connection.bootstrap(objectId);
+  }
+
+  get isIdle(): boolean {
+    return this.#connection.isIdle;
+  }
+
+  check(): string[] {
+    return this.#connection.check();
+  }
+
+  dump(): ConnectionDump {
+    return this.#connection.dump();
   }
 
   stats(): ConnectionStats {

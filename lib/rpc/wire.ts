@@ -8,6 +8,7 @@ import { pointerPosition, readStruct, Struct } from "../serialization/struct.ts"
 import { decodeText } from "../serialization/blob.ts";
 import { elementSize } from "../serialization/wire-pointer.ts";
 import { messageMemory } from "./message-memory.ts";
+import { unlimitedNesting } from "../serialization/read-limiter.ts";
 
 /**
  * The structures of rpc.capnp at fixed offsets. A test holds every number here against the compiled rpc.capnp.
@@ -29,6 +30,16 @@ export const messageTag = {
   accept: 11,
   join: 12,
   disembargo: 13,
+} as const;
+
+/** The union of `Return`. */
+export const returnTag = {
+  results: 0,
+  exception: 1,
+  canceled: 2,
+  resultsSentElsewhere: 3,
+  takeFromOtherQuestion: 4,
+  acceptFromThirdParty: 5,
 } as const;
 
 const tagNames = new Map<number, string>(Object.entries(messageTag).map(([name, tag]) => [tag, name]));
@@ -77,12 +88,20 @@ export const child = (s: Struct, index: number): Struct =>
 
 const emptyPointer: Segment = new MessageReader([new Uint8Array(8)]).rootSegment;
 
-/** A text behind a pointer of a struct. What is no text reads as empty: it only serves people. */
-const text = (s: Struct, index: number): string => {
+/**
+ * A text behind a pointer of a struct, of which no more than so many bytes are read. What is no text reads as empty: it only
+ * serves people.
+ */
+const text = (s: Struct, index: number, limit: number): string => {
   if (index >= s._pointerCount) return "";
   if (!resolveBytes(s._segment, pointerPosition(s, index), "Text") || target.length === 0) return "";
   const { segment, start, length } = target;
-  return decodeText(segment.bytes, start, start + length - 1);
+  const all = length - 1;
+  if (all <= limit) return decodeText(segment.bytes, start, start + all);
+  let end = start + limit;
+  // Not in the middle of a character: its bytes after the first begin with the bits 10.
+  while (end > start && ((segment.bytes[end] as number) & 0xc0) === 0x80) end--;
+  return `${decodeText(segment.bytes, start, end)}... (${start + all - end} bytes more)`;
 };
 
 /** A call's target, or what a disembargo names. */
@@ -109,12 +128,10 @@ const forEachStruct = (
   }
 };
 
-/** The longest `PromisedAnswer.transform` that is accepted, noops included. */
-export const maxTransformOps = 64;
-
-export const readPromisedAnswer = (s: Struct): { questionId: number; path: number[] } => {
+/** @param maxOps The longest `PromisedAnswer.transform` that is accepted, noops included. */
+export const readPromisedAnswer = (s: Struct, maxOps: number): { questionId: number; path: number[] } => {
   const path: number[] = [];
-  forEachStruct(s, 0, maxTransformOps, "operations in a transform", (op) => {
+  forEachStruct(s, 0, maxOps, "operations in a transform", (op) => {
     const which = u16(op, 0);
     if (which === 1) path.push(u16(op, 2));
     else if (which !== 0) throw protocolError(`unknown PromisedAnswer.Op ${which}`);
@@ -122,13 +139,13 @@ export const readPromisedAnswer = (s: Struct): { questionId: number; path: numbe
   return { questionId: u32(s, 0), path };
 };
 
-export const readMessageTarget = (s: Struct): MessageTarget => {
+export const readMessageTarget = (s: Struct, maxOps: number): MessageTarget => {
   const which = u16(s, 4);
   switch (which) {
     case 0:
       return { which: "importedCap", id: u32(s, 0) };
     case 1:
-      return { which: "promisedAnswer", ...readPromisedAnswer(child(s, 0)) };
+      return { which: "promisedAnswer", ...readPromisedAnswer(child(s, 0), maxOps) };
     default:
       throw protocolError(`unknown MessageTarget ${which}`);
   }
@@ -141,7 +158,7 @@ export type CapDescriptor =
   /** Level 3; at level 1 the vine stands for the capability. */
   | { readonly which: "thirdPartyHosted"; readonly vineId: number };
 
-export const readCapDescriptor = (s: Struct): CapDescriptor => {
+export const readCapDescriptor = (s: Struct, maxOps: number): CapDescriptor => {
   const which = u16(s, 0);
   switch (which) {
     case 0:
@@ -153,7 +170,7 @@ export const readCapDescriptor = (s: Struct): CapDescriptor => {
     case 3:
       return { which: "receiverHosted", id: u32(s, 4) };
     case 4:
-      return { which: "receiverAnswer", ...readPromisedAnswer(child(s, 0)) };
+      return { which: "receiverAnswer", ...readPromisedAnswer(child(s, 0), maxOps) };
     case 5:
       return { which: "thirdPartyHosted", vineId: u32(child(s, 0), 0) };
     default:
@@ -162,18 +179,20 @@ export const readCapDescriptor = (s: Struct): CapDescriptor => {
 };
 
 /** The descriptors of a payload's capabilities. */
-export const readCapTable = (payload: Struct, limit: number): CapDescriptor[] => {
+export const readCapTable = (payload: Struct, limit: number, maxOps: number): CapDescriptor[] => {
   const descriptors: CapDescriptor[] = [];
-  forEachStruct(payload, 1, limit, "capabilities", (s) => descriptors.push(readCapDescriptor(s)));
+  forEachStruct(payload, 1, limit, "capabilities", (s) => descriptors.push(readCapDescriptor(s, maxOps)));
   return descriptors;
 };
 
 const kinds: readonly ErrorKind[] = ["failed", "overloaded", "disconnected", "unimplemented"];
 
-export const readException = (s: Struct): { kind: ErrorKind; reason: string } => ({
-  kind: kinds[u16(s, 4)] ?? "failed",
-  reason: text(s, 0),
-});
+/** @param maxText Bytes of the text that are read. */
+export const readException = (s: Struct, maxText: number): { kind: ErrorKind; reason: string; trace?: string } => {
+  const exception = { kind: kinds[u16(s, 4)] ?? "failed", reason: text(s, 0, maxText) };
+  const trace = text(s, 1, maxText);
+  return trace === "" ? exception : { ...exception, trace };
+};
 
 /** True where the pointer of a struct is not null. */
 export const hasPointer = (s: Struct, index: number): boolean =>
@@ -218,7 +237,7 @@ export const setBit = (s: Struct, at: number): void => {
 export const initChild = (s: Struct, index: number, name: StructName): Struct => {
   const { data, pointers } = sizes[name];
   initStruct(s._segment, pointerPosition(s, index), data, pointers);
-  return new Struct(target.segment, target.start, data, pointers, Number.POSITIVE_INFINITY);
+  return new Struct(target.segment, target.start, data, pointers, unlimitedNesting);
 };
 
 const writePromisedAnswer = (s: Struct, questionId: number, path: readonly number[]): void => {
@@ -273,7 +292,11 @@ export const writeCapTable = (payload: Struct, descriptors: readonly CapDescript
   });
 };
 
-export const writeException = (s: Struct, kind: ErrorKind, reason: string): void => {
+export const writeException = (
+  s: Struct,
+  { kind, reason, trace }: { readonly kind: ErrorKind; readonly reason: string; readonly trace?: string },
+): void => {
   setText(s._segment, pointerPosition(s, 0), reason);
   setU16(s, 4, kinds.indexOf(kind));
+  if (trace !== undefined) setText(s._segment, pointerPosition(s, 1), trace);
 };

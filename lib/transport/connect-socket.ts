@@ -3,6 +3,7 @@ import { connect as connectTls } from "node:tls";
 import { CapnpError } from "../errors.ts";
 import { type Address, formatAddress, parseAddress } from "./address.ts";
 import { type ByteStreamOptions, ByteStreamTransport } from "./byte-stream.ts";
+import { readConnectLimits, readStreamLimits } from "./limits.ts";
 import { translateNodeError } from "./node-error.ts";
 import { peerOf } from "./peer.ts";
 import { socketSettings, tcpTarget } from "./tcp.ts";
@@ -27,10 +28,12 @@ export async function connectSocket(
 ): Promise<ByteStreamTransport> {
   const address = typeof target === "string" ? parseAddress(target) : target;
   const name = formatAddress(address);
+  const { timeout } = readConnectLimits(options);
+  readStreamLimits(options);
   if (options.signal?.aborted) throw canceled(name, options.signal);
   const secure = address.kind === "tls" || options.tls !== undefined;
   const socket = open(address, secure ? (options.tls ?? {}) : undefined);
-  await established(socket, secure ? "secureConnect" : "connect", name, options);
+  await established(socket, secure ? "secureConnect" : "connect", name, timeout, options.signal);
   const peer = address.kind === "unix" ? { ...peerOf(socket), address: name } : peerOf(socket);
   return new ByteStreamTransport(socket, { peer, ...options });
 }
@@ -51,7 +54,8 @@ function established(
   socket: Socket,
   event: "connect" | "secureConnect",
   name: string,
-  { timeout = 10_000, signal }: ConnectSocketOptions,
+  timeout: number,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (error?: CapnpError): void => {

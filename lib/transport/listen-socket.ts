@@ -3,6 +3,7 @@ import type { TLSSocket, Server as TlsServer } from "node:tls";
 import { CapnpError } from "../errors.ts";
 import { type Address, formatAddress, parseAddress } from "./address.ts";
 import { type ByteStreamOptions, ByteStreamTransport } from "./byte-stream.ts";
+import { readListenLimits, readStreamLimits } from "./limits.ts";
 import { codeOf, translateNodeError } from "./node-error.ts";
 import { addressOf, peerOf, remoteHost } from "./peer.ts";
 import { printStray } from "./receiver-error.ts";
@@ -51,12 +52,14 @@ export async function listenSocket(
   onConnection: (transport: ByteStreamTransport) => void,
 ): Promise<SocketServer> {
   const address = typeof target === "string" ? parseAddress(target) : target;
+  const { backlog } = readListenLimits(options);
+  readStreamLimits(options);
   const secure = address.kind === "tls" || options.tls !== undefined;
   const server = createServer(socketSettings);
   let tlsServer: TlsServer | undefined;
   try {
     if (secure) tlsServer = createTlsServer(options.tls ?? {});
-    await bind(server, address, options.backlog ?? 511);
+    await bind(server, address, backlog);
   } catch (error) {
     throw translateNodeError(error, "listen", formatAddress(address));
   }
@@ -106,7 +109,8 @@ class Listener implements SocketServer {
     this.#tlsServer = tlsServer;
     this.#options = options;
     this.#onConnection = onConnection;
-    this.#maxPerHost = options.maxConnectionsPerAddress ?? 1_000;
+    const { maxConnections, maxConnectionsPerAddress } = readListenLimits(options);
+    this.#maxPerHost = maxConnectionsPerAddress;
     const bound = server.address();
     this.port = typeof bound === "object" ? bound?.port : undefined;
     this.address = formatAddress(
@@ -115,7 +119,7 @@ class Listener implements SocketServer {
         : { kind: tlsServer === undefined ? "tcp" : "tls", host: address.host, port: this.port ?? address.port },
     );
     // Beyond the limit Node closes the connection as it accepts it, and says so with `drop`.
-    server.maxConnections = options.maxConnections ?? 10_000;
+    server.maxConnections = maxConnections;
     server.on("drop", (peer) => {
       const text = `${server.maxConnections} connections are open, which is maxConnections; one more was refused`;
       this.#failed(new CapnpError("CAPNP_LIMIT", text), peer?.remoteAddress ?? "unknown");

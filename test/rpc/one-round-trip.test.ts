@@ -10,7 +10,7 @@ const describeFrame = (segments: readonly Uint8Array[]): string => {
   const root = openMessage(segments).root(Struct);
   const name = messageName(u16(root, 0));
   if (name !== "call") return name;
-  const target = readMessageTarget(child(child(root, 0), 0));
+  const target = readMessageTarget(child(child(root, 0), 0), 64);
   return target.which === "promisedAnswer" ? `call on answer ${target.questionId}` : `call on import ${target.id}`;
 };
 

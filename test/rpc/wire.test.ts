@@ -148,7 +148,7 @@ describe("the fixed offsets of rpc.capnp", () => {
     const kinds = [0, 1, 2, 3].map((type) => {
       const message = new wire.OutgoingMessage(wire.messageTag.abort, "exception");
       wire.setU16(message.at, 4, type);
-      return wire.readException(message.at).kind;
+      return wire.readException(message.at, 100).kind;
     });
     expect(
       rpc.Exception.schema.field("type").type.schema.node.body.enumerants.map(({ name }: Loose) => name),
@@ -178,18 +178,18 @@ describe("messages", () => {
     for (const target of targets) {
       const message = new wire.OutgoingMessage(wire.messageTag.call, "call");
       wire.writeMessageTarget(wire.initChild(message.at, 0, "messageTarget"), target);
-      expect(wire.readMessageTarget(wire.child(reopened(message), 0))).to.deep.equal(target);
+      expect(wire.readMessageTarget(wire.child(reopened(message), 0), 64)).to.deep.equal(target);
     }
   });
 
   it("hold the table of capabilities that was written, as the compiled schema reads it", () => {
     const message = new wire.OutgoingMessage(wire.messageTag.call, "call");
     wire.writeCapTable(wire.initChild(message.at, 1, "payload"), descriptors);
-    expect(wire.readCapTable(wire.child(reopened(message), 1), 5)).to.deep.equal(descriptors);
+    expect(wire.readCapTable(wire.child(reopened(message), 1), 5, 64)).to.deep.equal(descriptors);
     const { capTable } = new MessageReader(message.segments).root<Loose>(rpc.Message.Reader).call.params;
     expect([...capTable].map((cap: Loose) => cap.which())).to.deep.equal(descriptors.map(({ which }) => which));
     for (const cap of capTable) expect(cap.attachedFd).to.equal(0xff);
-    expectError("CAPNP_LIMIT", () => wire.readCapTable(wire.child(reopened(message), 1), 4), "5 capabilities");
+    expectError("CAPNP_LIMIT", () => wire.readCapTable(wire.child(reopened(message), 1), 4, 64), "5 capabilities");
   });
 
   it("cannot describe a capability of a third party", () => {
@@ -209,8 +209,8 @@ describe("messages", () => {
     expect(wire.bit(short, 33)).to.equal(false);
     expect(wire.hasPointer(short, 0)).to.equal(false);
     expect(wire.child(short, 0)).to.include({ _dataBytes: 0, _pointerCount: 0 });
-    expect(wire.readException(short)).to.deep.equal({ kind: "failed", reason: "" });
-    expect(wire.readCapTable(short, 1)).to.deep.equal([]);
+    expect(wire.readException(short, 100)).to.deep.equal({ kind: "failed", reason: "" });
+    expect(wire.readCapTable(short, 1, 64)).to.deep.equal([]);
   });
 
   it("may have a transform or a table in the place of what is none: it is an error", () => {
@@ -220,6 +220,6 @@ describe("messages", () => {
     payload._segment.view.setInt32(payload._data + payload._dataBytes + 12, 1, true);
     const [segment] = encode(message);
     const read = wire.child(wire.child(new MessageReader([segment as Uint8Array]).root(Struct), 0), 1);
-    expectError("CAPNP_POINTER_KIND", () => wire.readCapTable(read, 10));
+    expectError("CAPNP_POINTER_KIND", () => wire.readCapTable(read, 10, 64));
   });
 });

@@ -48,3 +48,20 @@ export async function cppPeers(this: Mocha.Context): Promise<CppPeers> {
   console.warn(`      skipped: ${problem}`);
   return this.skip();
 }
+
+/** The path of one program of test/interop/cpp, built now; used and skipped as `cppPeers` is. */
+export async function cppProgram(this: Mocha.Context, name: string): Promise<string> {
+  this.timeout(buildTimeout + 20_000);
+  const missing = await missingTools();
+  if (missing.length === 0) {
+    const { status, stdout, stderr } = await new RunningProcess("make", ["-C", cpp, name], {
+      timeout: buildTimeout,
+    }).finished();
+    if (status !== 0) throw new Error(`make -C ${cpp} ${name} ended with status ${status}\n${stdout}${stderr}`);
+    return join(cpp, "build", name);
+  }
+  const problem = `${name} needs ${missing.join(", ")}: ${installation}`;
+  if (process.env.CAPSTAN_REQUIRE_INTEROP === "1") throw new Error(problem);
+  console.warn(`      skipped: ${problem}`);
+  return this.skip();
+}

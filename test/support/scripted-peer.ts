@@ -95,8 +95,9 @@ export class ScriptedPeer {
   }
 
   /** Delivers everything until both sides are quiet. */
-  settle(): Promise<void> {
-    return settle(this.pair);
+  async settle(): Promise<void> {
+    await settle(this.pair);
+    expect(this.vat.check(), "contradictions in the tables").to.deep.equal([]);
   }
 
   /** Settles and returns what the vat has sent since the last time. */

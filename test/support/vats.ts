@@ -92,8 +92,15 @@ export class Vats {
   }
 
   /** Delivers everything until both sides are quiet. */
-  settle(): Promise<void> {
-    return settle(this.pair);
+  async settle(): Promise<void> {
+    await settle(this.pair);
+    this.expectConsistent();
+  }
+
+  /** Proves that no table contradicts itself or another one. */
+  expectConsistent(): void {
+    expect(this.a.check(), "contradictions in the tables of a").to.deep.equal([]);
+    expect(this.b.check(), "contradictions in the tables of b").to.deep.equal([]);
   }
 
   /** The messages of one side since the last call, each in a line. */

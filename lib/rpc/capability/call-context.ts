@@ -1,5 +1,6 @@
 import type { Segment } from "../../serialization/segment.ts";
 import type { Payload } from "./payload.ts";
+import type { OwnedPipeline } from "./pipeline.ts";
 import type { OutgoingCall } from "./request.ts";
 
 /**
@@ -19,8 +20,8 @@ export interface CallContext {
   /** The place of the pointer to the results struct, in the message that will carry them. */
   results(): ResultsPlace;
 
-  /** Tells where capabilities in the results will be found before the results are complete. Takes the payload over. */
-  setPipeline(payload: Payload): void;
+  /** Tells where capabilities in the results will be found before the results are complete. Takes the pipeline over. */
+  setPipeline(pipeline: OwnedPipeline): void;
 
   /** Sends the call and makes its results this call's. */
   tailCall(call: OutgoingCall): void;

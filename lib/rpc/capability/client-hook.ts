@@ -49,6 +49,10 @@ export abstract class ClientHook implements Capability {
     }
   }
 
+  get isDestroyed(): boolean {
+    return this.#isDestroyed;
+  }
+
   /** True while somebody besides the one who asks holds a reference. */
   get isShared(): boolean {
     return this.#references > 1;
@@ -75,7 +79,7 @@ export abstract class ClientHook implements Capability {
     return false;
   }
 
-  /** Where calls on this promise go until it resolves, if that is here; null for others. Borrowed, not owned. */
+  /** Where calls on this go, while it is not resolved, if that is another hook here; null for others. Borrowed, not owned. */
   get awaits(): ClientHook | null {
     return null;
   }
@@ -83,6 +87,11 @@ export abstract class ClientHook implements Capability {
   /** Calls back at the moment this promise resolves (only where `isPromise`). What it returns takes the listener away. */
   onResolved(_listener: () => void): () => void {
     throw new Error("only a promise resolves");
+  }
+
+  /** True where so many calls, or more, wait here for this promise to resolve; canceled ones do not count. */
+  isCrowded(_limit: number): boolean {
+    return false;
   }
 
   /** The connection whose peer hosts this, for recognising a capability that goes back to where it came from. */

@@ -8,6 +8,8 @@ import { toError } from "./thrown.ts";
 /** Gives references back that user code forgot, once their `Client` is collected. */
 const forgotten = new FinalizationRegistry<ClientHook>((hook) => hook.release());
 
+const handedOn = new WeakSet<object>();
+
 /**
  * A reference to a capability: the base of every `Interface.Client`, and what a capability without a known interface is.
  *
@@ -26,7 +28,12 @@ export class Client {
   /** The hook, borrowed. @internal */
   static hook(client: Client): ClientHook {
     if (client.#hook === undefined) {
-      throw new CapnpError("CAPNP_RELEASED", "This client was released. Release a client after its last use.");
+      throw new CapnpError(
+        "CAPNP_RELEASED",
+        handedOn.has(client)
+          ? "This client came with the params of a call and was returned by it, which hands it on. To keep it as well, keep `client.castAs(Interface)`."
+          : "This client was released. Release a client after its last use.",
+      );
     }
     return client.#hook;
   }
@@ -38,6 +45,13 @@ export class Client {
     client.#hook = undefined;
     forgotten.unregister(client);
     hook.release();
+  }
+
+  /** Gives the reference back of a client that is among what a call returned. @internal */
+  static handOn(client: Client, returned: ReadonlySet<ClientHook | null>): void {
+    if (client.#hook === undefined || !returned.has(client.#hook)) return;
+    handedOn.add(client);
+    Client.release(client);
   }
 
   [Symbol.dispose](): void {

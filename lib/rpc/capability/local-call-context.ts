@@ -5,7 +5,8 @@ import { BrokenClient } from "./broken-client.ts";
 import type { CallContext, ResultsPlace } from "./call-context.ts";
 import type { ClientHook } from "./client-hook.ts";
 import { Payload } from "./payload.ts";
-import { QueuedPipeline } from "./pipeline.ts";
+import { handOn } from "./hand-on.ts";
+import { type OwnedPipeline, QueuedPipeline } from "./pipeline.ts";
 import type { OutgoingCall, PendingCall, ReturnListener } from "./request.ts";
 import { toError } from "./thrown.ts";
 
@@ -32,10 +33,13 @@ export class LocalCallContext implements CallContext, PendingCall {
   #cancelListeners: (() => void)[] | undefined;
   #forwarded: PendingCall | undefined;
   #started = false;
+  readonly #streaming: boolean;
   completed = false;
   canceled = false;
 
-  constructor(params: MessageBuilder) {
+  /** @param streaming Where the call is passed on over a connection, it need not wait for its return: see `OutgoingCall.send`. */
+  constructor(params: MessageBuilder, streaming: boolean) {
+    this.#streaming = streaming;
     this.#params = new Payload(params.rootSegment, 0, defaultNestingLimit);
   }
 
@@ -63,8 +67,8 @@ export class LocalCallContext implements CallContext, PendingCall {
     return { segment: this.#results.rootSegment, position: 0 };
   }
 
-  setPipeline(payload: Payload): void {
-    this.#pipeline.preset(payload);
+  setPipeline(pipeline: OwnedPipeline): void {
+    this.#pipeline.preset(pipeline);
   }
 
   tailCall(call: OutgoingCall): void {
@@ -72,7 +76,7 @@ export class LocalCallContext implements CallContext, PendingCall {
       call.discard();
       return;
     }
-    const pending = call.send();
+    const pending = call.send(this.#streaming);
     this.#forwarded = pending;
     this.#pipeline.resolve(pending);
     pending.onReturn({
@@ -83,6 +87,7 @@ export class LocalCallContext implements CallContext, PendingCall {
 
   returned(): void {
     const { segment, position } = this.results();
+    handOn(this.#params, segment.arena);
     this.#results = undefined;
     const results = new Payload(segment, position, defaultNestingLimit);
     if (this.#complete()) this.#settle({ results });
@@ -128,6 +133,11 @@ export class LocalCallContext implements CallContext, PendingCall {
 
   pipelined(path: readonly number[]): ClientHook {
     return this.#pipeline.pipelined(path);
+  }
+
+  /** True while a capability that was asked for in the results, or a call on one, waits for them. */
+  get isAwaited(): boolean {
+    return this.#pipeline.isAwaited;
   }
 
   cancel(reason: Error): void {

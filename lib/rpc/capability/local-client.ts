@@ -1,17 +1,27 @@
 import type { CallContext } from "./call-context.ts";
 import { ClientHook } from "./client-hook.ts";
+import { StreamRun } from "./stream-run.ts";
 
 /** The side of a server object that calls arrive at. */
 export interface Dispatcher {
   /** Runs a method and completes the context. A promise keeps the object alive until it settles; it never rejects. */
-  dispatch(interfaceId: bigint, methodId: number, context: CallContext): void | PromiseLike<void>;
+  dispatch(interfaceId: bigint, methodId: number, context: CallContext): void | PromiseLike<void> | StreamRun;
   /** The last reference is gone and no call is running. */
   released(): void;
 }
 
-/** A capability to an object in this vat. */
+/**
+ * A capability to an object in this vat.
+ *
+ * State: open (calls start as they arrive) -> streaming (a streaming method is at work: calls wait, in their order) -> open
+ * again | broken (it failed, and so does every call that has not started).
+ */
 export class LocalClient extends ClientHook {
   readonly #dispatcher: Dispatcher;
+  #isStreaming = false;
+  /** What waits for the streaming method that is at work. */
+  #waiting: (() => void)[] | undefined;
+  #failure: Error | undefined;
 
   constructor(dispatcher: Dispatcher) {
     super();
@@ -25,9 +35,66 @@ export class LocalClient extends ClientHook {
   override call(interfaceId: bigint, methodId: number, context: CallContext): void {
     this.addRef();
     queueMicrotask(() => {
-      const running = context.start() ? this.#dispatcher.dispatch(interfaceId, methodId, context) : undefined;
-      if (running === undefined) this.release();
-      else running.then(() => this.release());
+      if (this.#isStreaming) this.#wait(() => this.#run(interfaceId, methodId, context));
+      else this.#run(interfaceId, methodId, context);
+    });
+  }
+
+  #run(interfaceId: bigint, methodId: number, context: CallContext): void {
+    if (!context.start()) {
+      this.release();
+      return;
+    }
+    if (this.#failure !== undefined) {
+      context.threw(this.#failure);
+      this.release();
+      return;
+    }
+    const running = this.#dispatcher.dispatch(interfaceId, methodId, context);
+    if (running === undefined) this.release();
+    else if (running instanceof StreamRun) this.#stream(running);
+    else running.then(() => this.release());
+  }
+
+  #stream({ failure }: StreamRun): void {
+    if (failure === undefined || failure instanceof Error) {
+      this.#failure = failure;
+      this.release();
+      return;
+    }
+    this.#isStreaming = true;
+    failure.then((error) => {
+      this.#isStreaming = false;
+      this.#failure = error;
+      this.#resume();
+      this.release();
+    });
+  }
+
+  #wait(run: () => void): void {
+    this.#waiting ??= [];
+    this.#waiting.push(run);
+  }
+
+  /** Starts what waits, up to and with the next streaming method that does not end at once. */
+  #resume(): void {
+    while (!this.#isStreaming) {
+      const next = this.#waiting?.shift();
+      if (next === undefined) return;
+      next();
+    }
+  }
+
+  /** Runs what comes after the calls that were delivered before: after each of them has started, and those of a stream have ended. */
+  afterStream(run: () => void): void {
+    this.addRef();
+    const last = (): void => {
+      run();
+      this.release();
+    };
+    queueMicrotask(() => {
+      if (this.#isStreaming) this.#wait(last);
+      else last();
     });
   }
 

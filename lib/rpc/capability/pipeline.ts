@@ -1,5 +1,6 @@
+import { CapnpError } from "../../errors.ts";
+import { BrokenClient } from "./broken-client.ts";
 import type { ClientHook } from "./client-hook.ts";
-import type { Payload } from "./payload.ts";
 import { QueuedClient } from "./queued-client.ts";
 
 /** Capabilities inside results that may not be there yet. */
@@ -12,6 +13,17 @@ export interface Pipeline {
   pipelined(path: readonly number[]): ClientHook;
 }
 
+/** A pipeline with capabilities of its own. */
+export interface OwnedPipeline extends Pipeline {
+  release(): void;
+}
+
+/** How many capabilities of results that are pending may be kept in mind for those who asked for them, by several pipelines together. */
+export interface PipelineRoom {
+  used: number;
+  readonly limit: number;
+}
+
 const key = (path: readonly number[]): string => path.join();
 
 /** The pipeline of a call that has not returned: holds calls back until it is known where they go. */
@@ -19,12 +31,24 @@ export class QueuedPipeline implements Pipeline {
   readonly #clients = new Map<string, { readonly path: readonly number[]; readonly client: QueuedClient }>();
   #target: Pipeline | undefined;
   /** The target where it was set before the results were there: owned until they are. */
-  #preset: Payload | undefined;
+  #preset: OwnedPipeline | undefined;
+  readonly #room: PipelineRoom | undefined;
+
+  /** @param room Shared with others whose askers are the same. Default: no limit. */
+  constructor(room?: PipelineRoom) {
+    this.#room = room;
+  }
 
   pipelined(path: readonly number[]): ClientHook {
     if (this.#target !== undefined) return this.#target.pipelined(path);
     const found = this.#clients.get(key(path));
     if (found !== undefined) return found.client.addRef();
+    const room = this.#room;
+    if (room !== undefined && room.used++ >= room.limit) {
+      room.used--;
+      const text = `The peer has asked for ${room.limit} capabilities of results that are not there yet (maxPipelinedPromises).`;
+      return new BrokenClient(new CapnpError("CAPNP_LIMIT", text));
+    }
     const client = new QueuedClient();
     this.#clients.set(key(path), { path, client });
     return client.addRef();
@@ -36,14 +60,14 @@ export class QueuedPipeline implements Pipeline {
     return false;
   }
 
-  /** Says where capabilities are before the results are there; takes the payload over. Only the first call counts. */
-  preset(payload: Payload): void {
+  /** Says where capabilities are before the results are there; takes the pipeline over. Only the first call counts. */
+  preset(pipeline: OwnedPipeline): void {
     if (this.#target !== undefined) {
-      payload.release();
+      pipeline.release();
       return;
     }
-    this.resolve(payload);
-    this.#preset = payload;
+    this.resolve(pipeline);
+    this.#preset = pipeline;
   }
 
   /** Sends what was held back on its way, in the order of its arrival for each capability. Only the first call counts. */
@@ -52,6 +76,7 @@ export class QueuedPipeline implements Pipeline {
     this.#target = target;
     this.#preset?.release();
     this.#preset = undefined;
+    if (this.#room !== undefined) this.#room.used -= this.#clients.size;
     for (const { path, client } of this.#clients.values()) {
       client.resolve(target.pipelined(path));
       client.release();

@@ -9,6 +9,8 @@ interface QueuedCall {
   readonly context: CallContext;
 }
 
+const firstSweep = 64;
+
 /**
  * The promise of a capability, without a place to send calls to until it resolves.
  *
@@ -18,6 +20,8 @@ interface QueuedCall {
 export class QueuedClient extends ClientHook {
   #target: ClientHook | null = null;
   #queue: QueuedCall[] = [];
+  /** How long the queue may become before canceled calls are taken out: twice what was left the last time. */
+  #sweepAt = firstSweep;
   readonly #listeners = new Set<() => void>();
 
   override get resolved(): ClientHook | null {
@@ -51,7 +55,22 @@ export class QueuedClient extends ClientHook {
 
   override call(interfaceId: bigint, methodId: number, context: CallContext): void {
     if (this.#target !== null) innermost(this.#target).call(interfaceId, methodId, context);
-    else this.#queue.push({ interfaceId, methodId, context });
+    else {
+      if (this.#queue.length >= this.#sweepAt) this.#sweep();
+      this.#queue.push({ interfaceId, methodId, context });
+    }
+  }
+
+  override isCrowded(limit: number): boolean {
+    if (this.#queue.length < limit) return false;
+    this.#sweep();
+    return this.#queue.length >= limit;
+  }
+
+  /** Forgets calls that were canceled: whoever makes and cancels calls on a promise would fill the queue otherwise. */
+  #sweep(): void {
+    this.#queue = this.#queue.filter(({ context }) => !context.canceled);
+    this.#sweepAt = Math.max(firstSweep, 2 * this.#queue.length);
   }
 
   /** True while somebody besides the one who asks holds a reference, or a call waits that was not canceled. */

@@ -3,6 +3,7 @@ import { Client } from "./client.ts";
 import type { ClientHook } from "./client-hook.ts";
 import { canceledError } from "./local-call-context.ts";
 import type { Payload } from "./payload.ts";
+import type { OwnedPipeline } from "./pipeline.ts";
 import type { PendingCall, ReturnListener } from "./request.ts";
 
 export interface CallOptions {
@@ -11,6 +12,33 @@ export interface CallOptions {
   /** Milliseconds until the call is canceled and rejects with CAPNP_TIMEOUT. Default: no limit. */
   readonly timeout?: number;
 }
+
+/** Calls back when the options say that a call is to be given up; what it returns ends that. */
+export const watchCall = (
+  { signal, timeout }: CallOptions,
+  cancel: (reason: unknown) => void,
+): (() => void) | undefined => {
+  const stops: (() => void)[] = [];
+  if (signal !== undefined) {
+    const abort = (): void => cancel(signal.reason);
+    if (signal.aborted) {
+      abort();
+      return undefined;
+    }
+    signal.addEventListener("abort", abort, { once: true });
+    stops.push(() => signal.removeEventListener("abort", abort));
+  }
+  if (timeout !== undefined) {
+    const timer = setTimeout(
+      () => cancel(new CapnpError("CAPNP_TIMEOUT", `The call did not return within ${timeout} ms.`)),
+      timeout,
+    );
+    stops.push(() => clearTimeout(timer));
+  }
+  return () => {
+    for (const stop of stops) stop();
+  };
+};
 
 /**
  * The results of a call, on their way. `await` it for the results; or call methods on the capabilities that the results
@@ -42,27 +70,8 @@ export class RemotePromise<Results> implements PromiseLike<Results> {
     if (options !== undefined && this.#payload === undefined && this.#error === undefined) this.#watch(options);
   }
 
-  #watch({ signal, timeout }: CallOptions): void {
-    const stops: (() => void)[] = [];
-    if (signal !== undefined) {
-      const abort = (): void => this.#cancel(signal.reason);
-      if (signal.aborted) {
-        abort();
-        return;
-      }
-      signal.addEventListener("abort", abort, { once: true });
-      stops.push(() => signal.removeEventListener("abort", abort));
-    }
-    if (timeout !== undefined) {
-      const timer = setTimeout(
-        () => this.#cancel(new CapnpError("CAPNP_TIMEOUT", `The call did not return within ${timeout} ms.`)),
-        timeout,
-      );
-      stops.push(() => clearTimeout(timer));
-    }
-    this.#stopWatching = () => {
-      for (const stop of stops) stop();
-    };
+  #watch(options: CallOptions): void {
+    this.#stopWatching = watchCall(options, (reason) => this.#cancel(reason));
   }
 
   #returned(payload: Payload): void {
@@ -142,6 +151,11 @@ export class RemotePromise<Results> implements PromiseLike<Results> {
 
   get [Symbol.toStringTag](): string {
     return "RemotePromise";
+  }
+
+  /** The capabilities of the results, for whoever returns this promise as their own. @internal */
+  static pipeline(promise: RemotePromise<unknown>): OwnedPipeline {
+    return { pipelined: (path) => promise.#pending.pipelined(path), release: () => undefined };
   }
 
   /** The client at a path into the results, the same one each time that it is asked for as one type. @internal */

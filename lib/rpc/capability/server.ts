@@ -1,6 +1,7 @@
 import type { CallContext } from "./call-context.ts";
 import type { ClientHook } from "./client-hook.ts";
 import { LocalClient } from "./local-client.ts";
+import type { StreamRun } from "./stream-run.ts";
 
 /**
  * The base of every `Interface.Server`. A subclass has a method for each method of the interface; see api `Serving`.
@@ -10,7 +11,7 @@ import { LocalClient } from "./local-client.ts";
  */
 export abstract class Server {
   /** Runs a method by its ids. Made from the schema by the class builder. @internal */
-  abstract _dispatch(interfaceId: bigint, methodId: number, context: CallContext): void | PromiseLike<void>;
+  abstract _dispatch(interfaceId: bigint, methodId: number, context: CallContext): void | PromiseLike<void> | StreamRun;
 
   /** True where `close` is a method of the interface, for callers and not for us. @internal */
   get _closeIsMethod(): boolean {
@@ -19,6 +20,7 @@ export abstract class Server {
 }
 
 const hooks = new WeakMap<Server, LocalClient>();
+const servers = new WeakMap<ClientHook, Server>();
 
 let reportDisposeError = (error: unknown): void => {
   // With nobody to tell, it is an error like any other that nobody handles.
@@ -65,5 +67,9 @@ export const serverHook = (server: Server): ClientHook => {
     },
   });
   hooks.set(server, hook);
+  servers.set(hook, server);
   return hook;
 };
+
+/** The server object that a hook stands for; undefined where it stands for something else. */
+export const serverOf = (hook: ClientHook): Server | undefined => servers.get(hook);

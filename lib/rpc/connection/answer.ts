@@ -3,22 +3,24 @@ import { CapTable } from "../../serialization/cap-table.ts";
 import { copyPointer } from "../../serialization/copy.ts";
 import { MessageBuilder } from "../../serialization/message.ts";
 import { setCapability } from "../../serialization/pointer-builder.ts";
-import { defaultNestingLimit } from "../../serialization/read-limiter.ts";
+import { defaultNestingLimit, unlimitedNesting } from "../../serialization/read-limiter.ts";
 import { pointerPosition, type Struct } from "../../serialization/struct.ts";
 import { BrokenClient } from "../capability/broken-client.ts";
 import type { CallContext, ResultsPlace } from "../capability/call-context.ts";
 import type { ClientHook } from "../capability/client-hook.ts";
 import { paramsReleased } from "../capability/local-call-context.ts";
 import { Payload } from "../capability/payload.ts";
-import { type Pipeline, QueuedPipeline } from "../capability/pipeline.ts";
-import type { OutgoingCall, PendingCall } from "../capability/request.ts";
+import { handOn } from "../capability/hand-on.ts";
+import { type OwnedPipeline, type Pipeline, QueuedPipeline } from "../capability/pipeline.ts";
+import type { OutgoingCall, PendingCall, PipelineCall } from "../capability/request.ts";
 import { toError } from "../capability/thrown.ts";
 import { initChild, messageTag, OutgoingMessage, setBit, setU32, writeCapTable } from "../wire.ts";
 import { ReceivedCapTable } from "./cap-descriptor.ts";
 import type { ConnectionState } from "./connection-state.ts";
-import { type AfterSend, describe, exportIds, releaseExport } from "./export.ts";
+import { type AfterSend, crowded, describeAll, exportIds, releaseExport } from "./export.ts";
 import type { AnswerId } from "./ids.ts";
 import { type BareReturn, sendBareReturn } from "./outgoing.ts";
+import { PresetPipeline } from "./preset-pipeline.ts";
 import type { Question } from "./question.ts";
 
 type Outcome = { readonly results: Payload } | { readonly error: Error };
@@ -30,6 +32,8 @@ export interface AnswerOptions {
   /** `Call.onlyPromisePipeline`. */
   readonly pipelineOnly?: boolean;
   readonly caller?: object | undefined;
+  /** Size of the message that brought the call. */
+  readonly bytes?: number;
 }
 
 /**
@@ -39,6 +43,9 @@ export interface AnswerOptions {
  * method may still be at work, its outcome goes nowhere). Finish may come in any state; the row is gone then and the id is
  * the peer's again, so nothing is sent for it any more. It cancels a running call, unless capabilities of the results are
  * awaited all the same: the call goes on for them.
+ *
+ * A tail call to the peer itself returns at once, with `takeFromOtherQuestion`: the peer has the results. The row stays for
+ * calls pipelined on them, which go where the tail call went, and Finish ends that call.
  *
  * Redirected results stay here until a Return of the peer's says which question of ours they answer; only then is the
  * call returned, as `resultsSentElsewhere`.
@@ -56,14 +63,27 @@ export class Answer implements CallContext {
   /** True where the question that was to take the results was canceled. */
   #abandoned = false;
   #params: Payload | undefined;
+  /** Of the message with the params. */
+  readonly #bytes: number;
+  /** True while the call counts against `maxCalls`: until its method is done, also where it was canceled. */
+  #isAtWork = true;
+  /** Bytes of results that count against `maxResultBytes`. */
+  #keptBytes = 0;
+  #stopTimer: (() => void) | undefined;
   #message: OutgoingMessage | undefined;
   #payload: Struct | undefined;
-  readonly #pipeline = new QueuedPipeline();
+  readonly #pipeline: QueuedPipeline;
   /** Where pipelined calls go once the results were sent. */
   #sentResults: Pipeline | undefined;
   #resultExports: readonly number[] = [];
   /** What capabilities the Return described: calls pipelined later go there. */
   #frozen: CapTable | undefined;
+  /** Where the method said that capabilities of the results are, before they were there. */
+  #preset: OwnedPipeline | undefined;
+  /** The results as they were built, where they must agree with what the method said before. */
+  #built: CapTable | undefined;
+  /** A tail call whose results stay with the peer, or that is for its pipeline only. */
+  #tail: PipelineCall | undefined;
   #forwarded: PendingCall | undefined;
   /** Of a redirected call. */
   #outcome: Outcome | undefined;
@@ -74,6 +94,10 @@ export class Answer implements CallContext {
     this.#state = state;
     this.id = id;
     this.#params = params;
+    this.#bytes = options.bytes ?? 0;
+    this.#pipeline = new QueuedPipeline(state.pipelineRoom);
+    state.calls++;
+    state.paramBytes += this.#bytes;
     this.isRedirected = options.redirected ?? false;
     this.#pipelineOnly = options.pipelineOnly ?? false;
     this.caller = options.caller;
@@ -88,6 +112,22 @@ export class Answer implements CallContext {
     return this.isRedirected && this.#taker === undefined;
   }
 
+  get status(): string {
+    return this.#status;
+  }
+
+  get isFinished(): boolean {
+    return this.#finished;
+  }
+
+  /** What is wrong with it. */
+  *check(): Generator<string> {
+    if (this.#status === "running" && this.#tail !== undefined) yield "is running, and was passed on";
+    if (this.#status === "returned" && this.#params !== undefined) yield "has returned and keeps its params";
+    if (this.#preset !== undefined && this.#status === "canceled") yield "was canceled and keeps its pipeline";
+    if (this.#built !== undefined && this.#frozen === undefined) yield "keeps results that were not sent";
+  }
+
   start(): boolean {
     this.#started = true;
     return !this.canceled;
@@ -99,8 +139,43 @@ export class Answer implements CallContext {
   }
 
   releaseParams(): void {
-    this.#params?.release();
+    if (this.#params === undefined) return;
+    this.#state.paramBytes -= this.#bytes;
+    this.#params.release();
     this.#params = undefined;
+  }
+
+  #leave(): void {
+    if (!this.#isAtWork) return;
+    this.#isAtWork = false;
+    this.#state.calls--;
+    this.#stopTimer?.();
+  }
+
+  /** Gives the call so many milliseconds; then it fails, whatever its method still does. */
+  expireAfter(milliseconds: number): void {
+    this.#stopTimer = this.#state.clock.after(milliseconds, () => this.#expire(milliseconds));
+  }
+
+  #expire(milliseconds: number): void {
+    if (!this.#isAtWork || this.#status !== "running") return;
+    const error = new CapnpError("CAPNP_TIMEOUT", `The call took more than ${milliseconds} ms (callTimeout).`);
+    // Who sent it on is told of the end by the call that was sent on.
+    if (this.#forwarded !== undefined) this.#forwarded.cancel(error);
+    else this.threw(error);
+    const listeners = this.#cancelListeners ?? [];
+    this.#cancelListeners = undefined;
+    for (const listener of listeners) listener();
+  }
+
+  /** Counts results that stay here until the peer finishes the call. */
+  #keepBytes(bytes: number): void {
+    const state = this.#state;
+    this.#keptBytes += bytes;
+    state.resultBytes += bytes;
+    if (state.resultBytes <= state.limits.maxResultBytes) return;
+    const text = `The peer leaves ${state.resultBytes} bytes of results unfinished; the limit is ${state.limits.maxResultBytes} (maxResultBytes).`;
+    state.breach(new CapnpError("CAPNP_LIMIT", text));
   }
 
   results(): ResultsPlace {
@@ -123,8 +198,13 @@ export class Answer implements CallContext {
     this.returned();
   }
 
-  setPipeline(payload: Payload): void {
-    this.#pipeline.preset(payload);
+  setPipeline(pipeline: OwnedPipeline): void {
+    if (this.#preset !== undefined || this.completed || this.#status !== "running") {
+      pipeline.release();
+      return;
+    }
+    this.#preset = pipeline;
+    this.#pipeline.resolve(pipeline);
   }
 
   pipelined(path: readonly number[]): ClientHook {
@@ -140,6 +220,19 @@ export class Answer implements CallContext {
     }
     this.releaseParams();
     this.#dropResults();
+    if (this.#pipelineOnly) {
+      this.#passOn(call.sendForPipeline());
+      return;
+    }
+    // What was pipelined may have gone where `setPipeline` said: only the Return can tell the peer whether that is the result.
+    if (!this.#finished && !this.isRedirected && this.#preset === undefined) {
+      const tail = call.sendRedirected(this.#state);
+      if (tail !== null) {
+        sendBareReturn(this.#state, this.id, { which: "takeFromOtherQuestion", question: tail.id });
+        this.#passOn(tail);
+        return;
+      }
+    }
     const pending = call.send();
     this.#forwarded = pending;
     this.#pipeline.resolve(pending);
@@ -158,8 +251,37 @@ export class Answer implements CallContext {
     });
   }
 
+  /** Nothing of the call is left here but the way to what is pipelined on its results. */
+  #passOn(tail: PipelineCall): void {
+    this.#status = "returned";
+    this.#tail = tail;
+    this.#sentResults = this.#preset ?? tail;
+    this.#pipeline.resolve(tail);
+    this.#state.atClose.delete(this);
+    // It counts until the peer has finished it: calls that two vats pass to each other round and round end at `maxCalls`.
+    if (!this.#finished) return;
+    this.#leave();
+    this.#releaseKept();
+  }
+
+  /** The peer does not know `takeFromOtherQuestion`: its call, which it has not given up, gets an exception instead. */
+  tailCallRefused(): boolean {
+    if (this.#tail === undefined || this.#pipelineOnly) return false;
+    const error = new CapnpError(
+      "CAPNP_UNIMPLEMENTED",
+      "The results of this call are at its caller, which does not implement takeFromOtherQuestion.",
+    );
+    this.#sentResults = new BrokenClient(error);
+    sendBareReturn(this.#state, this.id, { which: "exception", error });
+    this.#tail.drop();
+    this.#tail = undefined;
+    return true;
+  }
+
   returned(): void {
-    if (this.#complete()) this.#succeed();
+    if (!this.#complete()) return;
+    handOn(this.#params, this.#message?.builder.arena);
+    this.#succeed();
   }
 
   threw(thrown: unknown): void {
@@ -174,6 +296,7 @@ export class Answer implements CallContext {
   }
 
   #succeed(): void {
+    this.#leave();
     if (this.#status !== "running") this.#dropAll();
     else if (this.isRedirected) this.#keep({ results: this.#resultsPayload() });
     else if (this.#finished || this.#pipelineOnly) this.#settleUnsent(this.#resultsPayload());
@@ -181,6 +304,7 @@ export class Answer implements CallContext {
   }
 
   #fail(thrown: unknown): void {
+    this.#leave();
     const error = toError(thrown);
     this.#dropResults();
     if (this.#status !== "running") this.#dropAll();
@@ -189,7 +313,9 @@ export class Answer implements CallContext {
       this.#status = "returned";
       // The row stays until Finish: calls pipelined on it are to fail with the same error.
       this.#return({ which: "exception", error });
-      this.#pipeline.resolve(new BrokenClient(error));
+      this.#sentResults = new BrokenClient(error);
+      this.#pipeline.resolve(this.#sentResults);
+      this.#releasePreset();
       this.#dropAll();
     }
   }
@@ -197,6 +323,12 @@ export class Answer implements CallContext {
   /** Sends a Return without results, where one is still expected. */
   #return(outcome: BareReturn): void {
     if (!this.#finished && !this.#pipelineOnly) sendBareReturn(this.#state, this.id, outcome);
+  }
+
+  get #messageBytes(): number {
+    let bytes = 0;
+    for (const segment of this.#message?.segments ?? []) bytes += segment.length;
+    return bytes;
   }
 
   #dropResults(): void {
@@ -207,18 +339,28 @@ export class Answer implements CallContext {
   }
 
   #dropAll(): void {
+    this.#leave();
     this.#state.atClose.delete(this);
     this.#dropResults();
     this.releaseParams();
   }
 
+  #releasePreset(): void {
+    this.#preset?.release();
+    this.#preset = undefined;
+  }
+
   /** The results are for nobody but calls that are pipelined on them. */
   #settleUnsent(results: Payload): void {
     this.#status = "returned";
+    this.#sentResults = results;
     this.#pipeline.resolve(results);
-    if (this.#finished) this.#dropAll();
-    else {
+    if (this.#finished) {
+      this.#dropAll();
+      this.#releasePreset();
+    } else {
       this.#frozen = results.capTable;
+      this.#keepBytes(this.#messageBytes);
       this.releaseParams();
     }
   }
@@ -231,7 +373,16 @@ export class Answer implements CallContext {
     const { arena } = message.builder;
     const after: AfterSend = [];
     const entries = arena.hasCapTable ? (arena.capTable.entries() as readonly (ClientHook | null)[]) : [];
-    const described = entries.map((entry) => describe(state, entry, after));
+    if (state.queued > state.limits.maxOutboundBytes) {
+      state.overloaded++;
+      this.#fail(crowded(state));
+      return;
+    }
+    const described = describeAll(state, entries, after);
+    if (described instanceof CapnpError) {
+      this.#fail(described);
+      return;
+    }
     const descriptors = described.map((d) => d.descriptor);
     writeCapTable(payload, descriptors);
     const { segments } = message;
@@ -260,6 +411,7 @@ export class Answer implements CallContext {
       // Calls that are waiting end at null, or at what is no capability.
       this.#pipeline.resolve(this.#resultsPayload());
       this.#finished = true;
+      this.#releasePreset();
       state.answers.delete(this.id);
     } else {
       // Calls pipelined from now on go to what the Return described, even if a promise in it has resolved further since.
@@ -267,9 +419,16 @@ export class Answer implements CallContext {
       const built = arena.capTable;
       arena.capTable = frozen;
       this.#frozen = frozen;
-      this.#sentResults = new Payload(payload._segment, pointerPosition(payload, 0), defaultNestingLimit);
-      this.#pipeline.resolve(this.#sentResults);
-      built.release();
+      this.#keepBytes(bytes);
+      const sent = new Payload(payload._segment, pointerPosition(payload, 0), defaultNestingLimit);
+      if (this.#preset === undefined) {
+        this.#sentResults = sent;
+        this.#pipeline.resolve(sent);
+        built.release();
+      } else {
+        this.#built = built;
+        this.#sentResults = new PresetPipeline(state, this.#preset, sent, built);
+      }
     }
     this.releaseParams();
   }
@@ -277,7 +436,9 @@ export class Answer implements CallContext {
   /** Results that are for a question of ours. */
   #keep(outcome: Outcome): void {
     this.#outcome = outcome;
-    this.#pipeline.resolve("results" in outcome ? outcome.results : new BrokenClient(outcome.error));
+    if ("results" in outcome) this.#keepBytes(this.#messageBytes);
+    this.#sentResults = "results" in outcome ? outcome.results : new BrokenClient(outcome.error);
+    this.#pipeline.resolve(this.#sentResults);
     this.#handOver();
     this.releaseParams();
   }
@@ -302,7 +463,12 @@ export class Answer implements CallContext {
   }
 
   #releaseKept(): void {
+    this.#state.resultBytes -= this.#keptBytes;
+    this.#keptBytes = 0;
     this.#frozen?.release();
+    this.#built?.release();
+    this.#releasePreset();
+    this.#tail?.drop();
     if (this.#outcome !== undefined && "results" in this.#outcome) this.#outcome.results.release();
   }
 
@@ -312,6 +478,7 @@ export class Answer implements CallContext {
     state.answers.delete(this.id);
     if (this.#status !== "running") {
       this.#finished = true;
+      this.#leave();
       this.#releaseKept();
       // Last, because it throws where the peer has released them already.
       if (releaseResultCaps) for (const id of this.#resultExports) releaseExport(state, id, 1);
@@ -320,10 +487,19 @@ export class Answer implements CallContext {
     // Results that were not sent are not sent any more: the peer's flag speaks of capabilities it may have received.
     this.#return({ which: this.isRedirected ? "resultsSentElsewhere" : "canceled" });
     this.#finished = true;
-    if (this.#pipeline.isAwaited || this.#taker?.isTaking) state.atClose.add(this);
+    if (this.#pipeline.isAwaited || this.#taker?.isTaking) {
+      state.atClose.add(this);
+      return;
+    }
+    state.canceled++;
+    if (!state.cancels.take()) {
+      const { cancelBurst, cancelsPerSecond } = state.limits;
+      const text = `The peer cancels too many calls: more than ${cancelBurst} at once (cancelBurst) and ${cancelsPerSecond} in a second (cancelsPerSecond).`;
+      throw new CapnpError("CAPNP_LIMIT", text);
+    }
     // Peers before C++ 0.11 finish calls that they want to be started all the same; such a call was delivered by now and
     // starts in a microtask that is queued before this one.
-    else if (early) queueMicrotask(() => this.#cancel());
+    if (early) queueMicrotask(() => this.#cancel());
     else this.#cancel();
   }
 
@@ -335,7 +511,11 @@ export class Answer implements CallContext {
     this.#forwarded?.cancel(error);
     this.#pipeline.resolve(new BrokenClient(error));
     this.#releaseKept();
-    if (!this.#started) this.releaseParams();
+    if (!this.#started) {
+      this.releaseParams();
+      // It will not start any more. One that was passed on is at work until it is given up.
+      if (this.#forwarded === undefined) this.#leave();
+    }
     this.#taker?.takenThrew(error);
     for (const listener of this.#cancelListeners ?? []) listener();
     this.#cancelListeners = undefined;
@@ -372,7 +552,7 @@ const copyOf = ({ segment, position }: Payload): Payload => {
   const copy = new MessageBuilder();
   copy.arena.capTable = new ReceivedCapTable();
   // What is copied was built here, and is a tree: no depth is too deep.
-  copy.copyRoot(segment, position, Number.POSITIVE_INFINITY);
+  copy.copyRoot(segment, position, unlimitedNesting);
   return new Payload(copy.rootSegment, 0, defaultNestingLimit);
 };
 

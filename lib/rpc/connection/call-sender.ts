@@ -2,24 +2,34 @@ import { CapnpError } from "../../errors.ts";
 import { copyPointer } from "../../serialization/copy.ts";
 import type { Segment } from "../../serialization/segment.ts";
 import { pointerPosition, type Struct } from "../../serialization/struct.ts";
-import { BrokenClient } from "../capability/broken-client.ts";
-import type { ClientHook } from "../capability/client-hook.ts";
-import { newCall, type OutgoingCall, type PendingCall, type ReturnListener } from "../capability/request.ts";
+import { type ClientHook, innermost } from "../capability/client-hook.ts";
 import {
+  FailedCall,
+  newCall,
+  type OutgoingCall,
+  type PendingCall,
+  type PipelineCall,
+  type RedirectedCall,
+} from "../capability/request.ts";
+import {
+  type CapDescriptor,
   initChild,
   messageTag,
   OutgoingMessage,
+  setBit,
   setU16,
   setU32,
   setU64,
   writeCapTable,
   writeMessageTarget,
 } from "../wire.ts";
+import { StreamedCall } from "../streaming/streamed-call.ts";
 import type { ConnectionState } from "./connection-state.ts";
-import { type AfterSend, describe, exportIds, releaseExport } from "./export.ts";
+import { type AfterSend, crowded, describeAll, exportIds, releaseExport } from "./export.ts";
 import type { PromiseClient } from "./promise-client.ts";
-import { Question } from "./question.ts";
+import { openQuestion, type Question, type ResultsFor } from "./question.ts";
 import type { RemoteClient } from "./remote-client.ts";
+import { unlimitedNesting } from "../../serialization/read-limiter.ts";
 
 /** A Call message that is being made: its params are built where they are sent from. */
 class RemoteCall implements OutgoingCall {
@@ -31,6 +41,7 @@ class RemoteCall implements OutgoingCall {
   readonly #via: PromiseClient | undefined;
   readonly #message = new OutgoingMessage(messageTag.call, "call", 128);
   readonly #payload: Struct = initChild(this.#message.at, 1, "payload");
+  #bytes = 0;
 
   constructor(
     state: ConnectionState,
@@ -62,67 +73,118 @@ class RemoteCall implements OutgoingCall {
     (this.#via ?? this.#target).release();
   }
 
-  send(): PendingCall {
+  send(streaming = false): PendingCall {
     const state = this.#state;
     if (state.closedBy !== undefined) return this.#fail(state.closedBy);
-    const elsewhere = this.#via?.resolved;
-    if (elsewhere !== null && elsewhere !== undefined) return this.#redirect(elsewhere);
-    this.#via?.markUsed();
+    const elsewhere = this.#elsewhere;
+    if (elsewhere !== undefined) return this.#redirect(elsewhere).send(streaming);
+    const question = this.#sendAs("caller");
+    if (question instanceof CapnpError) {
+      if (streaming) this.#target.stream.fail(question);
+      return this.#fail(question);
+    }
+    // The export table holds what the peer was given; the message need not.
+    const pending = streaming ? new StreamedCall(question, this.#target.stream, this.#bytes) : question;
+    this.discard();
+    return pending;
+  }
 
+  sendForPipeline(): PipelineCall {
+    const state = this.#state;
+    if (state.closedBy !== undefined) return this.#fail(state.closedBy);
+    const elsewhere = this.#elsewhere;
+    if (elsewhere !== undefined) return this.#redirect(elsewhere).sendForPipeline();
+    const question = this.#sendAs("pipeline");
+    if (question instanceof CapnpError) return this.#fail(question);
+    this.discard();
+    return question;
+  }
+
+  sendRedirected(connection: object): RedirectedCall | null {
+    const state = this.#state;
+    if (state.closedBy !== undefined || !state.tailCalls) return null;
+    const elsewhere = this.#elsewhere;
+    if (elsewhere !== undefined) {
+      // Whether that goes to the peer is known only to a call that is begun there.
+      if (innermost(elsewhere).connection !== connection) return null;
+      const call = newCall(elsewhere, this.#interfaceId, this.#methodId);
+      this.#copyTo(call);
+      const sent = call.sendRedirected(connection);
+      if (sent === null) call.discard();
+      else this.discard();
+      return sent;
+    }
+    if (connection !== state) return null;
+    const question = this.#sendAs("callee");
+    if (question instanceof CapnpError) return null;
+    this.discard();
+    return question;
+  }
+
+  /** What the promise that the call was begun on has become in the meantime. */
+  get #elsewhere(): ClientHook | undefined {
+    return this.#via?.resolved ?? undefined;
+  }
+
+  /** Describes the capabilities, opens a question and sends the message. What is too large is not sent. */
+  #sendAs(resultsFor: ResultsFor): Question | CapnpError {
+    const state = this.#state;
+    if (state.queued > state.limits.maxOutboundBytes) {
+      state.overloaded++;
+      return crowded(state);
+    }
     const { at } = this.#message;
     const after: AfterSend = [];
     const { arena } = this.#message.builder;
-    const table = arena.hasCapTable ? arena.capTable.entries() : [];
-    const descriptors = table.map((entry) => describe(state, entry as ClientHook | null, after).descriptor);
+    const table = arena.hasCapTable ? (arena.capTable.entries() as readonly (ClientHook | null)[]) : [];
+    let descriptors: readonly CapDescriptor[] = [];
+    if (table.length > 0) {
+      const described = describeAll(state, table, after);
+      if (described instanceof CapnpError) return described;
+      descriptors = described.map(({ descriptor }) => descriptor);
+    }
+    this.#via?.markUsed();
     writeCapTable(this.#payload, descriptors);
     writeMessageTarget(initChild(at, 0, "messageTarget"), this.#target.target);
     const segments = this.#message.segments;
     let bytes = 0;
     for (const segment of segments) bytes += segment.length;
+    this.#bytes = bytes;
     if (bytes > state.limits.maxMessageBytes) {
       for (const id of exportIds(descriptors)) releaseExport(state, id, 1);
-      return this.#fail(
-        new CapnpError(
-          "CAPNP_FRAME_TOO_LARGE",
-          `The params of this call make a message of ${bytes} bytes; the limit is ${state.limits.maxMessageBytes} (maxMessageBytes).`,
-        ),
+      return new CapnpError(
+        "CAPNP_FRAME_TOO_LARGE",
+        `The params of this call make a message of ${bytes} bytes; the limit is ${state.limits.maxMessageBytes} (maxMessageBytes).`,
       );
     }
-    const question = state.questions.add((id) => new Question(state, id));
+    const question = openQuestion(state, resultsFor);
     question.paramExports = exportIds(descriptors);
     setU32(at, 0, question.id);
     setU16(at, 4, this.#methodId);
     setU64(at, 8, this.#interfaceId);
+    if (resultsFor === "callee") setU16(at, 6, 1);
+    else if (question.isUnreturned) setBit(at, 130);
     state.asked();
     state.sendSegments(segments);
     for (const send of after) send();
-    // The export table holds what the peer was given; the message need not.
-    this.discard();
     return question;
   }
 
   /** The promise has resolved since the call was begun: what it became may not be at this peer at all. */
-  #redirect(target: ClientHook): PendingCall {
+  #redirect(target: ClientHook): OutgoingCall {
     const call = newCall(target, this.#interfaceId, this.#methodId);
-    copyPointer(call.segment, call.position, this.segment, this.position, Number.POSITIVE_INFINITY);
+    this.#copyTo(call);
     this.discard();
-    return call.send();
+    return call;
   }
 
-  #fail(error: Error): PendingCall {
+  #copyTo(call: OutgoingCall): void {
+    copyPointer(call.segment, call.position, this.segment, this.position, unlimitedNesting);
+  }
+
+  #fail(error: Error): FailedCall {
     this.discard();
     return new FailedCall(error);
-  }
-}
-
-/** A call that could not be sent. */
-class FailedCall extends BrokenClient implements PendingCall {
-  onReturn(listener: ReturnListener): void {
-    listener.threw(this.brokenBy);
-  }
-
-  cancel(): void {
-    // It is over already.
   }
 }
 

@@ -52,7 +52,7 @@ const importRow = (state: ConnectionState, id: ImportId): { row: ImportRow; isNe
   if (state.imports.size >= state.limits.maxImports) {
     throw new CapnpError("CAPNP_LIMIT", `The peer has sent ${state.limits.maxImports} capabilities (maxImports).`);
   }
-  const row = { client: new ImportClient(state, id), received: 1, promise: undefined, isPromise: false };
+  const row: ImportRow = { client: new ImportClient(state, id), received: 1, promise: undefined, promised: "no" };
   state.imports.set(id, row);
   return { row, isNew: true };
 };
@@ -63,14 +63,20 @@ const importHosted = (state: ConnectionState, id: ImportId): ClientHook => {
 };
 
 const importPromise = (state: ConnectionState, id: ImportId): ClientHook => {
+  // A promise that has resolved has no row any more, but whoever holds it holds all that it became on the way.
+  if (state.promises >= state.limits.maxImports) {
+    throw new CapnpError("CAPNP_LIMIT", `${state.promises} promises of the peer's are held here (maxImports).`);
+  }
   const { row, isNew } = importRow(state, id);
   if (row.promise !== undefined) return row.promise.addRef();
   const initial = isNew ? row.client : row.client.addRef();
+  state.promises++;
   const promise = new PromiseClient(state, initial, () => {
+    state.promises--;
     row.promise = undefined;
   });
   row.promise = promise;
-  row.isPromise = true;
+  row.promised = "pending";
   return promise;
 };
 
@@ -103,7 +109,7 @@ const noCapabilities = new ReceivedCapTable();
 
 /** Receives every capability of a payload, used or not: each was counted by the peer and must be released. */
 export const receiveCapTable = (state: ConnectionState, payload: Struct): ReceivedCapTable => {
-  const descriptors = readCapTable(payload, state.limits.maxCapabilitiesPerMessage);
+  const descriptors = readCapTable(payload, state.limits.maxCapabilitiesPerMessage, state.limits.maxTransformOps);
   if (descriptors.length === 0) return noCapabilities;
   const reflectedHooks = new Set<ClientHook>();
   const entries: (ClientHook | null)[] = [];

@@ -1,45 +1,37 @@
 import type { CapnpError } from "../../errors.ts";
 import type { ClientHook } from "../capability/client-hook.ts";
+import type { PipelineRoom } from "../capability/pipeline.ts";
 import type { OutgoingCall } from "../capability/request.ts";
+import type { Clock } from "../clock.ts";
+import type { ErrorReport } from "../exception.ts";
+import type { ConnectionLimits } from "../limits.ts";
+import type { FlowController } from "../streaming/flow-controller.ts";
+import { streamsOf } from "../streaming/stream-window.ts";
 import type { OutgoingMessage } from "../wire.ts";
 import type { Answer } from "./answer.ts";
 import type { Embargo } from "./embargo.ts";
 import type { ExportRow } from "./export.ts";
-import type { AnswerId, EmbargoId, ExportId, ImportId, QuestionId } from "./ids.ts";
+import {
+  type AnswerId,
+  type EmbargoId,
+  type ExportId,
+  firstPipelineId,
+  type ImportId,
+  type QuestionId,
+} from "./ids.ts";
 import type { ImportRow } from "./import-client.ts";
 import type { PromiseClient } from "./promise-client.ts";
 import type { Question } from "./question.ts";
 import type { RemoteClient } from "./remote-client.ts";
 import { IdTable } from "./table.ts";
-
-/** Limits on what one peer may make a vat hold, each with the attack that it stops. */
-export interface ConnectionLimits {
-  /** Words that reading one message may visit. Default: 8 Mi. See `ReaderOptions`. */
-  readonly traversalLimitInWords: number;
-  /** Depth of pointers in one message. Default: 64. */
-  readonly nestingLimit: number;
-  /** Capabilities in one message: each costs a row here for a few bytes there. Default: 1,024. */
-  readonly maxCapabilitiesPerMessage: number;
-  /** Calls of the peer's that have not been finished. Default: 65,536. */
-  readonly maxAnswers: number;
-  /** Capabilities of the peer's that are held here. Default: 65,536. */
-  readonly maxImports: number;
-  /** Bytes of the largest message that may be sent; what does not fit is answered with an exception. Default: 64 MiB. */
-  readonly maxMessageBytes: number;
-}
-
-export const defaultConnectionLimits: ConnectionLimits = {
-  traversalLimitInWords: 8 * 1024 * 1024,
-  nestingLimit: 64,
-  maxCapabilitiesPerMessage: 1024,
-  maxAnswers: 65_536,
-  maxImports: 65_536,
-  maxMessageBytes: 64 * 1024 * 1024,
-};
+import type { Tracer } from "./trace.ts";
+import { TokenBucket } from "./token-bucket.ts";
 
 /** Where a connection's messages go. */
 export interface Link {
   send(segments: readonly Uint8Array[]): void;
+  /** Bytes that were sent and wait for the peer to read. */
+  readonly queued: number;
 }
 
 /** Begins a call to the peer; given to the state so that clients need not know how calls are sent. */
@@ -54,6 +46,8 @@ export type BeginCall = (
 /** The four tables of rpc.capnp and the embargoes: all that one connection knows. */
 export class ConnectionState {
   readonly questions = new IdTable<QuestionId, Question>();
+  /** Questions for their pipeline only. */
+  readonly pipelineQuestions = new Map<QuestionId, Question>();
   readonly answers = new Map<AnswerId, Answer>();
   readonly exports = new IdTable<ExportId, ExportRow>();
   /** The row under which a hook is exported, so that it gets one id however often it is sent. */
@@ -66,24 +60,98 @@ export class ConnectionState {
   /** What is in no table and yet ends with the connection. */
   readonly atClose = new Set<{ lost(): void }>();
 
+  /** Undefined where nobody wants to read what is sent and received. */
+  tracer: Tracer | undefined;
+
+  /** False where the peer does not know `sendResultsTo.yourself`, or shall not be asked to. */
+  tailCalls = true;
+  /** True where the peer has answered a question for its pipeline only: it does not know the hint. */
+  returnsForPipelines = false;
+  #pipelineIds = 0;
+
   readonly limits: ConnectionLimits;
+  readonly clock: Clock;
+  /** What the peer is told of errors. */
+  readonly errors: ErrorReport;
   readonly beginCall: BeginCall;
   /** Ends the connection, for what is found wrong after the message was handled that is to blame. */
   readonly fail: (error: unknown) => void;
+  /** Makes the flow control of one stream. */
+  newStream: () => FlowController = streamsOf();
   readonly #link: Link;
 
   /** Messages sent and received, and how often an answer was waited for. */
   sent = 0;
   received = 0;
   roundTrips = 0;
+
+  /** Calls of the peer's that are at work, those that were canceled included until their methods are done. */
+  calls = 0;
+  /** Bytes of the messages that brought them. */
+  paramBytes = 0;
+  /** Bytes of results that are kept until the peer sends Finish. */
+  resultBytes = 0;
+  /** What calls beyond `maxCalls` are refused with, once there was one. */
+  busy: CapnpError | undefined;
+  /** Calls of the peer's, and of ours, that were refused for a limit. */
+  overloaded = 0;
+  /** Calls that the peer gave up before they returned. */
+  canceled = 0;
+  readonly cancels: TokenBucket;
+  /** For capabilities that the peer mentions by their place in results that are not there yet. */
+  readonly pipelineRoom: PipelineRoom;
+  /** Promises of the peer's that are held here, resolved or not. */
+  promises = 0;
+  /** Disembargoes of the peer's that wait for a promise. */
+  waitingDisembargoes = 0;
+  #isBreached = false;
   /** True while the peer has been asked something since its last answer. */
   #asked = false;
 
-  constructor(link: Link, limits: ConnectionLimits, beginCall: BeginCall, fail: (error: unknown) => void) {
+  constructor(
+    link: Link,
+    limits: ConnectionLimits,
+    clock: Clock,
+    errors: ErrorReport,
+    beginCall: BeginCall,
+    fail: (error: unknown) => void,
+  ) {
     this.#link = link;
     this.limits = limits;
+    this.clock = clock;
+    this.errors = errors;
+    this.cancels = new TokenBucket(limits.cancelBurst, limits.cancelsPerSecond, clock);
+    this.pipelineRoom = { used: 0, limit: limits.maxPipelinedPromises };
     this.beginCall = beginCall;
     this.fail = fail;
+  }
+
+  get hasPipelineQuestions(): boolean {
+    return this.#pipelineIds > 0;
+  }
+
+  nextPipelineId(): QuestionId {
+    let id: QuestionId;
+    do {
+      id = (firstPipelineId + this.#pipelineIds) as QuestionId;
+      this.#pipelineIds = (this.#pipelineIds + 1) % firstPipelineId;
+    } while (this.pipelineQuestions.has(id));
+    return id;
+  }
+
+  /** Bytes that were sent and wait for the peer to read. */
+  get queued(): number {
+    return this.#link.queued;
+  }
+
+  /**
+   * Ends the connection for a limit that turned out to be broken while something else was being done, after that is done: tables
+   * must not be emptied under the hands of those who work on them.
+   */
+  breach(error: Error): void {
+    if (this.#isBreached) return;
+    this.#isBreached = true;
+    queueMicrotask(() => this.fail(error));
   }
 
   send(message: OutgoingMessage): void {
@@ -92,6 +160,7 @@ export class ConnectionState {
 
   sendSegments(segments: readonly Uint8Array[]): void {
     if (this.closedBy !== undefined) return;
+    this.tracer?.sent(segments);
     this.sent++;
     this.#link.send(segments);
   }

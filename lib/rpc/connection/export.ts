@@ -1,3 +1,4 @@
+import { CapnpError } from "../../errors.ts";
 import { type ClientHook, innermost } from "../capability/client-hook.ts";
 import type { CapDescriptor } from "../wire.ts";
 import { protocolError } from "../wire.ts";
@@ -56,6 +57,13 @@ export const describe = (state: ConnectionState, hook: ClientHook | null, after:
     known.references++;
     return { descriptor: descriptorOf(known), hook: inner };
   }
+  if (state.exports.size >= state.limits.maxExports) {
+    state.overloaded++;
+    throw new CapnpError(
+      "CAPNP_LIMIT",
+      `The peer holds ${state.exports.size} capabilities (maxExports): it must release some before it can be sent another.`,
+    );
+  }
   const row = state.exports.add((id) => ({
     id,
     references: 1,
@@ -74,6 +82,30 @@ export const describe = (state: ConnectionState, hook: ClientHook | null, after:
     });
   }
   return { descriptor: descriptorOf(row), hook: inner };
+};
+
+/** What is not sent, because too much waits for the peer already. */
+export const crowded = (state: ConnectionState): CapnpError =>
+  new CapnpError(
+    "CAPNP_LIMIT",
+    `${state.queued} bytes wait for the peer to read; beyond ${state.limits.maxOutboundBytes} (maxOutboundBytes) no call or result is added. Try again later.`,
+  );
+
+/** Describes all capabilities of a message, or none of them: then it says which limit they break. */
+export const describeAll = (
+  state: ConnectionState,
+  hooks: readonly (ClientHook | null)[],
+  after: AfterSend,
+): Described[] | CapnpError => {
+  const described: Described[] = [];
+  try {
+    for (const hook of hooks) described.push(describe(state, hook, after));
+  } catch (error) {
+    if (!(error instanceof CapnpError)) throw error;
+    for (const id of exportIds(described.map((d) => d.descriptor))) releaseExport(state, id, 1);
+    return error;
+  }
+  return described;
 };
 
 /** A null capability is a thing that can be sent, and stays null; any other broken one arrives as a broken promise. */
@@ -110,10 +142,16 @@ const promiseResolved = (state: ConnectionState, row: ExportRow): void => {
     return;
   }
   const after: AfterSend = [];
-  const { descriptor, hook } = describe(state, inner, after);
-  sendResolve(state, row.id, descriptor);
-  for (const send of after) send();
-  becomes(hook as ClientHook);
+  try {
+    const { descriptor, hook } = describe(state, inner, after);
+    sendResolve(state, row.id, descriptor);
+    for (const send of after) send();
+    becomes(hook as ClientHook);
+  } catch (error) {
+    // There is no room for what it became. To the peer it is broken.
+    sendResolve(state, row.id, error as Error);
+    becomes(inner);
+  }
   settleReflected(state, row);
 };
 

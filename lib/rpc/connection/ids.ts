@@ -10,3 +10,11 @@ export type ExportId = number & { readonly [side]: "export" };
 export type ImportId = number & { readonly [side]: "import" };
 /** An embargo of ours, by the number that we chose. */
 export type EmbargoId = number & { readonly [side]: "embargo" };
+
+/**
+ * Questions for their pipeline only have ids from here on, in a table of their own: whether a Return will come for one is not
+ * known, so an id is not used again before all others were. (Ids from 2^30 on are left to answers of third parties.)
+ */
+export const firstPipelineId = 2 ** 31;
+
+export const isPipelineId = (id: number): boolean => id >= firstPipelineId;

@@ -7,7 +7,9 @@ import { RemoteClient } from "./remote-client.ts";
 
 /**
  * A row of the import table. State: held (the peer counts `received` references that we have) -> released (row deleted,
- * Release sent with the count). When the same id arrives after that, it is a new row.
+ * Release sent with the count). When the same id arrives after that, it is a new row. While it is held, what the peer called
+ * a promise goes from pending to resolved by one Resolve; a second one breaks the protocol, because the first may have been
+ * acted upon. A Resolve for a row that is gone is no mistake: it and the Release have crossed.
  */
 export interface ImportRow {
   readonly client: ImportClient;
@@ -15,8 +17,8 @@ export interface ImportRow {
   received: number;
   /** Where the peer said that this is a promise: what stands for it here, while somebody holds that. Borrowed. */
   promise: PromiseClient | undefined;
-  /** Where the peer said so: it may send a Resolve, whether the promise is still held or not. */
-  isPromise: boolean;
+  /** Where the peer said that it is one: it sends one Resolve, whether the promise is still held or not. */
+  promised: "no" | "pending" | "resolved";
 }
 
 /** A capability, or the promise of one, in the peer's export table. */

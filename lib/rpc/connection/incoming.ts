@@ -11,25 +11,25 @@ import {
   bit,
   child,
   hasPointer,
-  type MessageTarget,
-  messageName,
   messageTag,
   protocolError,
   readCapDescriptor,
   readException,
   readMessageTarget,
+  returnTag,
   u16,
   u32,
   u64,
 } from "../wire.ts";
-import { Answer, closedPipeline } from "./answer.ts";
+import { Answer } from "./answer.ts";
+import { callTarget } from "./call-target.ts";
 import { receive, receiveCapTable } from "./cap-descriptor.ts";
 import type { ConnectionState } from "./connection-state.ts";
 import { releaseExport } from "./export.ts";
-import type { AnswerId, ImportId } from "./ids.ts";
-import { sendDisembargo, sendUnimplemented } from "./outgoing.ts";
-import { PromiseClient } from "./promise-client.ts";
-import { RemoteClient } from "./remote-client.ts";
+import { type AnswerId, type ImportId, isPipelineId, type QuestionId } from "./ids.ts";
+import { handleDisembargo } from "./incoming-disembargo.ts";
+import { handleUnimplemented } from "./incoming-unimplemented.ts";
+import { sendUnimplemented } from "./outgoing.ts";
 
 /** What the vat decides, and the connection asks it for. */
 export interface Host {
@@ -73,13 +73,13 @@ export const handleMessage = (state: ConnectionState, host: Host, message: Messa
       handleRelease(state, child(root, 0));
       break;
     case messageTag.disembargo:
-      handleDisembargo(state, child(root, 0));
+      handleDisembargo(state, message, child(root, 0));
       break;
     case messageTag.unimplemented:
       handleUnimplemented(state, child(root, 0));
       break;
     case messageTag.abort:
-      throw handleAbort(child(root, 0));
+      throw handleAbort(state, child(root, 0));
     default:
       // Levels 3 and 4, what is obsolete, and what is newer than this code. Its content may be anything.
       sendUnimplemented(state, message);
@@ -125,46 +125,69 @@ const handleCall = (state: ConnectionState, host: Host, message: MessageReader, 
     return;
   }
   const id = newAnswerId(state, u32(call, 0));
-  const target = callTarget(state, readMessageTarget(child(call, 0)));
+  const target = callTarget(state, readMessageTarget(child(call, 0), state.limits.maxTransformOps));
   try {
     const payload = child(call, 1);
     const table = receiveCapTable(state, payload);
     if (table.length > 0) message.capTable = table;
     const params = pointerPayload(payload, 0);
+    const bytes = messageBytes(message);
+    const refusal = overload(state, target, bytes);
     const answer = new Answer(state, id, params, {
       redirected: resultsTo === sendResultsTo.yourself,
       pipelineOnly: bit(call, 130),
       caller: host.caller,
+      bytes,
     });
     state.answers.set(id, answer);
+    if (refusal !== undefined) {
+      state.overloaded++;
+      answer.threw(refusal);
+      return;
+    }
+    const { callTimeout } = state.limits;
+    if (callTimeout > 0 && callTimeout < Number.POSITIVE_INFINITY) answer.expireAfter(callTimeout);
     target.call(u64(call, 8), u16(call, 4), answer);
   } finally {
     target.release();
   }
 };
 
-/** Where a call goes; the reference is the caller's. */
-const callTarget = (state: ConnectionState, to: MessageTarget): ClientHook => {
-  if (to.which === "importedCap") {
-    const row = state.exports.get(to.id);
-    if (row === undefined) throw protocolError(`a call to unknown export ${to.id}`);
-    return row.hook.addRef();
-  }
-  const answer = state.answers.get(to.questionId as AnswerId);
-  return answer === undefined ? new BrokenClient(closedPipeline()) : answer.pipelined(to.path);
+const messageBytes = ({ arena }: MessageReader): number => {
+  let bytes = 0;
+  for (const segment of arena.segments) bytes += segment.end;
+  return bytes;
 };
 
-const returnTag = {
-  results: 0,
-  exception: 1,
-  canceled: 2,
-  resultsSentElsewhere: 3,
-  takeFromOtherQuestion: 4,
-  acceptFromThirdParty: 5,
-} as const;
+/** Why a call of the peer's is not served. It is answered, so that nothing has to wait for there to be room. */
+const overload = (state: ConnectionState, target: ClientHook, bytes: number): CapnpError | undefined => {
+  const { calls, paramBytes, limits } = state;
+  if (calls >= limits.maxCalls) {
+    // One for all of them: to make an error costs more than to serve a small call.
+    state.busy ??= new CapnpError(
+      "CAPNP_LIMIT",
+      `${limits.maxCalls} calls of this connection are at work (maxCalls). Try again later.`,
+    );
+    return state.busy;
+  }
+  if (paramBytes + bytes > limits.maxParamBytes && paramBytes > 0) {
+    const text = `Calls with ${paramBytes} bytes of params are at work, this one has ${bytes}; the limit is ${limits.maxParamBytes} (maxParamBytes). Try again later.`;
+    return new CapnpError("CAPNP_LIMIT", text);
+  }
+  const inner = innermost(target);
+  if (inner.isCrowded(limits.maxPipelinedCalls)) {
+    const text = `${limits.maxPipelinedCalls} calls wait for this promise (maxPipelinedCalls). Try again later.`;
+    return new CapnpError("CAPNP_LIMIT", text);
+  }
+  return undefined;
+};
 
 const handleReturn = (state: ConnectionState, message: MessageReader, ret: Struct): void => {
   const id = u32(ret, 0);
+  if (isPipelineId(id) && state.hasPipelineQuestions) {
+    returnedUnasked(state, id as QuestionId, !bit(ret, 32));
+    return;
+  }
   const question = state.questions.get(id);
   if (question === undefined) throw protocolError(`a Return for unknown question ${id}`);
   state.answered();
@@ -179,17 +202,23 @@ const handleReturn = (state: ConnectionState, message: MessageReader, ret: Struc
       const answer = state.answers.get(u32(ret, 8) as AnswerId);
       if (answer?.isUntaken) answer.abandoned();
     }
+  } else if (question.resultsFor === "callee") {
+    if (which !== returnTag.resultsSentElsewhere) {
+      throw protocolError(`a Return for question ${id}, whose results were to stay, is not resultsSentElsewhere`);
+    }
+    question.sentElsewhere(noFinishNeeded);
   } else {
     switch (which) {
       case returnTag.results: {
         const payload = child(ret, 0);
         const table = receiveCapTable(state, payload);
         if (table.length > 0) message.capTable = table;
-        question.returned(pointerPayload(payload, 0), table, noFinishNeeded);
+        // Who returns capabilities and needs no Finish contradicts itself: a Finish too many is ignored, one too few is a leak.
+        question.returned(pointerPayload(payload, 0), table, noFinishNeeded && table.length === 0);
         break;
       }
       case returnTag.exception:
-        question.threw(fromException(readException(child(ret, 0))), noFinishNeeded);
+        question.threw(fromException(readException(child(ret, 0), state.limits.maxErrorText)), noFinishNeeded);
         break;
       case returnTag.canceled:
         throw protocolError(`a Return says that question ${id} was canceled, and it was not`);
@@ -218,6 +247,16 @@ const handleReturn = (state: ConnectionState, message: MessageReader, ret: Struc
   if (releaseParamCaps) for (const exported of paramExports) releaseExport(state, exported, 1);
 };
 
+/** A peer that does not know that a question is for its pipeline only returns it all the same. Nobody reads that. */
+const returnedUnasked = (state: ConnectionState, id: QuestionId, releaseParamCaps: boolean): void => {
+  state.returnsForPipelines = true;
+  const question = state.pipelineQuestions.get(id);
+  if (question === undefined || !releaseParamCaps) return;
+  const { paramExports } = question;
+  question.paramExports = [];
+  for (const exported of paramExports) releaseExport(state, exported, 1);
+};
+
 const handleFinish = (state: ConnectionState, finish: Struct): void => {
   // Unknown ids are no mistake: an older peer finishes what its Return said needs no Finish.
   state.answers.get(u32(finish, 0) as AnswerId)?.finished(!bit(finish, 32), !bit(finish, 33));
@@ -227,13 +266,23 @@ const handleResolve = (state: ConnectionState, resolve: Struct): void => {
   const id = u32(resolve, 0) as ImportId;
   const row = state.imports.get(id);
   const which = u16(resolve, 4);
-  if (row !== undefined && !row.isPromise) throw protocolError(`Resolve of import ${id}, which is no promise`);
+  if (row !== undefined) {
+    if (row.promised !== "pending") {
+      throw protocolError(
+        `Resolve of import ${id}, which is ${row.promised === "no" ? "no promise" : "resolved already"}`,
+      );
+    }
+    row.promised = "resolved";
+  }
   if (which === 1) {
-    row?.promise?.resolve(new BrokenClient(fromException(readException(child(resolve, 0)))), false);
+    row?.promise?.resolve(
+      new BrokenClient(fromException(readException(child(resolve, 0), state.limits.maxErrorText))),
+      false,
+    );
     return;
   }
   if (which !== 0) throw protocolError(`unknown Resolve ${which}`);
-  const { hook, reflected } = receive(state, readCapDescriptor(child(resolve, 0)));
+  const { hook, reflected } = receive(state, readCapDescriptor(child(resolve, 0), state.limits.maxTransformOps));
   if (hook === null) throw protocolError(`Resolve of promise ${id} to no capability`);
   // Where we have released the promise, we do not want what it became.
   if (row?.promise === undefined) hook.release();
@@ -243,97 +292,10 @@ const handleResolve = (state: ConnectionState, resolve: Struct): void => {
 const handleRelease = (state: ConnectionState, release: Struct): void =>
   releaseExport(state, u32(release, 0), u32(release, 4));
 
-const handleDisembargo = (state: ConnectionState, disembargo: Struct): void => {
-  const which = u16(disembargo, 4);
-  const id = u32(disembargo, 0);
-  if (which === 1) {
-    const embargo = state.embargoes.get(id);
-    if (embargo === undefined) throw protocolError(`Disembargo of unknown embargo ${id}`);
-    state.embargoes.delete(embargo.id);
-    embargo.queued.resolve(embargo.replacement);
-    embargo.queued.release();
-    return;
-  }
-  if (which !== 0) throw protocolError(`unknown Disembargo.context ${which}`);
-  const target = callTarget(state, readMessageTarget(child(disembargo, 0)));
-  returnDisembargo(state, target, id);
-};
-
-/** Sends a Disembargo back along the way of the calls before it; takes over the reference. */
-const returnDisembargo = (state: ConnectionState, target: ClientHook, id: number): void => {
-  const inner = innermost(target);
-  const remote = inner instanceof PromiseClient ? inner.initial : inner;
-  if (inner.connection === state && remote instanceof RemoteClient) {
-    sendDisembargo(state, remote.target, "receiverLoopback", id);
-    target.release();
-    return;
-  }
-  if (inner.isPromise) {
-    if (state.atClose.size >= state.limits.maxAnswers) {
-      target.release();
-      throw new CapnpError("CAPNP_LIMIT", `The peer waits for ${state.limits.maxAnswers} promises (maxAnswers).`);
-    }
-    // Calls before it wait for the same promise, and go on their way before this listener is called.
-    const stopWaiting = inner.onResolved(() => {
-      state.atClose.delete(waiting);
-      try {
-        returnDisembargo(state, target, id);
-      } catch (error) {
-        state.fail(error);
-      }
-    });
-    const waiting = {
-      lost: () => {
-        stopWaiting();
-        target.release();
-      },
-    };
-    state.atClose.add(waiting);
-    return;
-  }
-  const broken = inner.brokenBy;
-  target.release();
-  throw protocolError(
-    broken === undefined
-      ? "Disembargo whose target does not lead back to the sender"
-      : `Disembargo whose target is broken: ${broken.message}`,
-  );
-};
-
-const handleUnimplemented = (state: ConnectionState, echoed: Struct): void => {
-  const tag = u16(echoed, 0);
-  const content = child(echoed, 0);
-  switch (tag) {
-    case messageTag.call:
-    case messageTag.bootstrap: {
-      const question = state.questions.get(u32(content, 0));
-      if (question === undefined) throw protocolError(`unimplemented: unknown question ${u32(content, 0)}`);
-      const { paramExports } = question;
-      if (question.isCanceled) state.questions.delete(question.id);
-      else {
-        question.threw(
-          new CapnpError("CAPNP_UNIMPLEMENTED", `The peer does not implement this form of ${messageName(tag)}.`),
-          true,
-        );
-      }
-      for (const id of paramExports) releaseExport(state, id, 1);
-      return;
-    }
-    case messageTag.resolve: {
-      // The peer will not use what its promise became.
-      if (u16(content, 4) !== 0) return;
-      const descriptor = readCapDescriptor(child(content, 0));
-      if (descriptor.which === "senderHosted" || descriptor.which === "senderPromise") {
-        releaseExport(state, descriptor.id, 1);
-      }
-      return;
-    }
-    default:
-      throw protocolError(`the peer does not implement ${messageName(tag)}, which this connection depends on`);
-  }
-};
-
-const handleAbort = (exception: Struct): PeerAborted => {
-  const { kind, reason } = readException(exception);
-  return new PeerAborted("CAPNP_ABORTED", `The peer aborted the connection: ${reason}`, { kind });
+const handleAbort = (state: ConnectionState, exception: Struct): PeerAborted => {
+  const { kind, reason, trace } = readException(exception, state.limits.maxErrorText);
+  return new PeerAborted("CAPNP_ABORTED", `The peer aborted the connection: ${reason}`, {
+    kind,
+    ...(trace === undefined ? {} : { remoteTrace: trace }),
+  });
 };

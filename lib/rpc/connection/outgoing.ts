@@ -4,6 +4,7 @@ import {
   type MessageTarget,
   messageTag,
   OutgoingMessage,
+  returnTag,
   setBit,
   setU16,
   setU32,
@@ -16,15 +17,19 @@ import { MessageBuilder } from "../../serialization/message.ts";
 import type { MessageReader } from "../../serialization/message.ts";
 import { copyPointer } from "../../serialization/copy.ts";
 import { pointerPosition, Struct } from "../../serialization/struct.ts";
-import { toException } from "../exception.ts";
 import type { ConnectionState } from "./connection-state.ts";
 import type { AnswerId, EmbargoId, ExportId, ImportId, QuestionId } from "./ids.ts";
+import { unlimitedNesting } from "../../serialization/read-limiter.ts";
 
 /** The small messages: one function for each thing that a vat tells its peer. */
 
-export const sendBootstrap = (state: ConnectionState, question: QuestionId): void => {
+export const sendBootstrap = (state: ConnectionState, question: QuestionId, objectId?: MessageBuilder): void => {
   const message = new OutgoingMessage(messageTag.bootstrap, "bootstrap", 5);
   setU32(message.at, 0, question);
+  if (objectId !== undefined) {
+    const { segment, position } = { segment: message.at._segment, position: pointerPosition(message.at, 0) };
+    copyPointer(segment, position, objectId.rootSegment, 0, unlimitedNesting);
+  }
   state.asked();
   state.send(message);
 };
@@ -51,8 +56,7 @@ export const sendResolve = (state: ConnectionState, promise: ExportId, to: CapDe
   setU32(message.at, 0, promise);
   if (to instanceof Error) {
     setU16(message.at, 4, 1);
-    const { kind, reason } = toException(to);
-    writeException(initChild(message.at, 0, "exception"), kind, reason);
+    writeException(initChild(message.at, 0, "exception"), state.errors.of(to));
   } else writeCapDescriptor(initChild(message.at, 0, "capDescriptor"), to);
   state.send(message);
 };
@@ -75,9 +79,8 @@ export const sendDisembargo = (
 
 export type BareReturn =
   | { readonly which: "exception"; readonly error: unknown }
-  | { readonly which: "canceled" | "resultsSentElsewhere" };
-
-const returnTag = { exception: 1, canceled: 2, resultsSentElsewhere: 3 } as const;
+  | { readonly which: "canceled" | "resultsSentElsewhere" }
+  | { readonly which: "takeFromOtherQuestion"; readonly question: number };
 
 /** A return without results. Capabilities in the params are released one by one, never by the return. */
 export const sendBareReturn = (state: ConnectionState, answer: AnswerId, outcome: BareReturn): void => {
@@ -85,17 +88,16 @@ export const sendBareReturn = (state: ConnectionState, answer: AnswerId, outcome
   setU32(message.at, 0, answer);
   setBit(message.at, 32);
   setU16(message.at, 6, returnTag[outcome.which]);
+  if (outcome.which === "takeFromOtherQuestion") setU32(message.at, 8, outcome.question);
   if (outcome.which === "exception") {
-    const { kind, reason } = toException(outcome.error);
-    writeException(initChild(message.at, 0, "exception"), kind, reason);
+    writeException(initChild(message.at, 0, "exception"), state.errors.of(outcome.error));
   }
   state.send(message);
 };
 
 export const sendAbort = (state: ConnectionState, error: Error): void => {
   const message = new OutgoingMessage(messageTag.abort, "exception");
-  const { kind, reason } = toException(error);
-  writeException(message.at, kind, reason);
+  writeException(message.at, state.errors.of(error));
   state.send(message);
 };
 

@@ -1,3 +1,4 @@
+import { CapnpError } from "../../errors.ts";
 import { BrokenClient, resolvedToItself } from "../capability/broken-client.ts";
 import type { CallContext } from "../capability/call-context.ts";
 import { ClientHook, innermost, leadsTo } from "../capability/client-hook.ts";
@@ -5,7 +6,7 @@ import { QueuedClient } from "../capability/queued-client.ts";
 import type { OutgoingCall } from "../capability/request.ts";
 import type { ConnectionState } from "./connection-state.ts";
 import { sendDisembargo } from "./outgoing.ts";
-import { forward, type RemoteClient } from "./remote-client.ts";
+import { forward, RemoteClient } from "./remote-client.ts";
 
 /**
  * The promise of a capability that the peer resolves: by a Resolve for a promise in its export table, by a Return for one
@@ -112,7 +113,18 @@ export class PromiseClient extends ClientHook {
     if (!reflected && inner.connection === state) {
       // What it became is at the same peer: calls take the same way. A promise there may yet come back to us.
       if (inner instanceof PromiseClient) inner.markUsed();
+      const successor = inner instanceof PromiseClient ? inner.initial : inner;
+      if (successor instanceof RemoteClient) initial.handStreamTo(successor);
       return replacement;
+    }
+    if (state.embargoes.size >= state.limits.maxEmbargoes) {
+      const error = new CapnpError(
+        "CAPNP_LIMIT",
+        `The peer has not lifted ${state.embargoes.size} embargoes (maxEmbargoes), and caused another.`,
+      );
+      replacement.release();
+      state.breach(error);
+      return new BrokenClient(error);
     }
     const queued = new QueuedClient();
     const { id } = state.embargoes.add((id) => ({ id, queued: queued.addRef(), replacement }));

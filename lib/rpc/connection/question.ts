@@ -2,13 +2,20 @@ import { BrokenClient } from "../capability/broken-client.ts";
 import { type ClientHook, innermost } from "../capability/client-hook.ts";
 import type { Payload } from "../capability/payload.ts";
 import type { Pipeline } from "../capability/pipeline.ts";
-import type { PendingCall, ReturnListener } from "../capability/request.ts";
+import type { PendingCall, RedirectedCall, ReturnListener } from "../capability/request.ts";
 import type { ReceivedCapTable } from "./cap-descriptor.ts";
 import type { ConnectionState } from "./connection-state.ts";
-import type { QuestionId } from "./ids.ts";
+import { isPipelineId, type QuestionId } from "./ids.ts";
 import { sendFinish } from "./outgoing.ts";
+import { closedPipeline } from "./answer.ts";
 import { PipelineClient } from "./pipeline-client.ts";
 import { PromiseClient } from "./promise-client.ts";
+
+/**
+ * Who gets the results of a question: the one who asked; the callee, which keeps them until a Return of ours names them
+ * (`Call.sendResultsTo.yourself`); or nobody, because only what is pipelined on them matters (`Call.onlyPromisePipeline`).
+ */
+export type ResultsFor = "caller" | "callee" | "pipeline";
 
 /**
  * A row of the question table: a call or bootstrap of ours.
@@ -22,10 +29,16 @@ import { PromiseClient } from "./promise-client.ts";
  * one, though it is resolved here, until nobody sends anything there any more (the Tribble 4-way race; rpc.capnp,
  * Disembargo).
  *
+ * A question whose results are not for the caller has an owner instead of a listener, and stays open until the owner drops
+ * it and no pipeline client is left: waiting -> dropped (Finish is sent, as for one that is canceled) | returned (as
+ * `resultsSentElsewhere`) -> dropped (Finish is sent, the row is gone). One for the pipeline only stays waiting: its row goes
+ * with Finish, and a Return that comes all the same is not read.
+ *
  * The listener is told once, whichever comes first.
  */
-export class Question implements PendingCall {
+export class Question implements PendingCall, RedirectedCall {
   readonly id: QuestionId;
+  readonly resultsFor: ResultsFor;
   readonly #state: ConnectionState;
   /** Exports that the params counted: given back if the Return says so, or if the peer never understood the call. */
   paramExports: readonly number[] = [];
@@ -39,10 +52,26 @@ export class Question implements PendingCall {
   #promises: Map<string, { readonly path: readonly number[]; readonly promise: PromiseClient }> | undefined;
   #pipelineClients = 0;
   #isOpen = true;
+  #isDropped = false;
 
-  constructor(state: ConnectionState, id: QuestionId) {
+  constructor(state: ConnectionState, id: QuestionId, resultsFor: ResultsFor) {
     this.#state = state;
     this.id = id;
+    this.resultsFor = resultsFor;
+  }
+
+  /** True where the peer was told that no Return is needed. */
+  get isUnreturned(): boolean {
+    return isPipelineId(this.id);
+  }
+
+  /** How many pipeline clients there are. */
+  get pipelineClients(): number {
+    return this.#pipelineClients;
+  }
+
+  get status(): string {
+    return this.#isDropped && this.#isOpen ? "dropped" : this.#status;
   }
 
   get isCanceled(): boolean {
@@ -74,7 +103,7 @@ export class Question implements PendingCall {
   /** A pipeline client has lost its last reference. */
   pipelineClientGone(): void {
     this.#pipelineClients--;
-    if (this.#status === "returned") this.#close();
+    if (this.#status === "returned" || this.#isDropped) this.#close();
   }
 
   onReturn(listener: ReturnListener): void {
@@ -84,7 +113,10 @@ export class Question implements PendingCall {
 
   #tell(): void {
     const listener = this.#listener;
-    if (listener === undefined) return;
+    if (listener === undefined) {
+      if (this.#isDropped) this.#releaseResults();
+      return;
+    }
     if (this.#results !== undefined) {
       const results = this.#results;
       this.#results = undefined;
@@ -125,6 +157,18 @@ export class Question implements PendingCall {
     this.#finish(false);
     this.#results = results;
     this.#tell();
+  }
+
+  /** The peer keeps the results, as it was asked to. */
+  sentElsewhere(noFinishNeeded: boolean): void {
+    this.#status = "returned";
+    if (!noFinishNeeded) {
+      this.#close();
+      return;
+    }
+    this.#resolvePipeline(new BrokenClient(closedPipeline()), () => false);
+    this.#releasePromises();
+    this.#delete();
   }
 
   threw(error: Error, noFinishNeeded: boolean): void {
@@ -176,13 +220,38 @@ export class Question implements PendingCall {
 
   #close(): void {
     if (this.#pipelineClients > 0 || !this.#isOpen) return;
-    this.#delete();
-    sendFinish(this.#state, this.id, false);
+    if (this.#status === "returned") {
+      if (this.resultsFor === "callee" && !this.#isDropped) return;
+      this.#delete();
+      sendFinish(this.#state, this.id, false);
+    } else if (this.#status === "waiting") this.#giveUp();
+  }
+
+  /** Finish before Return: whatever results are on their way, the peer is to release what is in them, for nobody reads it. */
+  #giveUp(): void {
+    this.#status = "canceled";
+    this.#isOpen = false;
+    if (this.isUnreturned) this.#state.pipelineQuestions.delete(this.id);
+    sendFinish(this.#state, this.id, true);
   }
 
   #delete(): void {
     this.#isOpen = false;
-    this.#state.questions.delete(this.id);
+    if (this.isUnreturned) this.#state.pipelineQuestions.delete(this.id);
+    else this.#state.questions.delete(this.id);
+  }
+
+  #releaseResults(): void {
+    this.#results?.release();
+    this.#results = undefined;
+  }
+
+  drop(): void {
+    if (this.#isDropped) return;
+    this.#isDropped = true;
+    this.#releaseResults();
+    this.#releasePromises();
+    this.#close();
   }
 
   cancel(reason: Error): void {
@@ -191,12 +260,10 @@ export class Question implements PendingCall {
       this.#resolved = new BrokenClient(reason);
       this.#finish(false);
     } else if (this.#status === "waiting") {
-      this.#status = "canceled";
       this.#isOpen = false;
       this.#resolvePipeline(new BrokenClient(reason), () => false);
       this.#releasePromises();
-      // Whatever results are on their way, the peer is to release what is in them: their Return will not be read.
-      sendFinish(this.#state, this.id, true);
+      this.#giveUp();
     } else return;
     this.#error = reason;
     this.#tell();
@@ -213,3 +280,14 @@ export class Question implements PendingCall {
     this.#tell();
   }
 }
+
+/** Opens a question. A peer that answers what needs no answer is asked as if the pipeline were not all that matters. */
+export const openQuestion = (state: ConnectionState, resultsFor: ResultsFor): Question => {
+  if (resultsFor !== "pipeline" || state.returnsForPipelines) {
+    return state.questions.add((id) => new Question(state, id, resultsFor));
+  }
+  const id = state.nextPipelineId();
+  const question = new Question(state, id, resultsFor);
+  state.pipelineQuestions.set(id, question);
+  return question;
+};

@@ -2,16 +2,32 @@ import { copyPointer } from "../../serialization/copy.ts";
 import type { CallContext } from "../capability/call-context.ts";
 import { ClientHook } from "../capability/client-hook.ts";
 import type { OutgoingCall } from "../capability/request.ts";
+import type { FlowController } from "../streaming/flow-controller.ts";
 import type { CapDescriptor, MessageTarget } from "../wire.ts";
 import type { ConnectionState } from "./connection-state.ts";
 
 /** Something at the peer that calls can be sent to. */
 export abstract class RemoteClient extends ClientHook {
   protected readonly state: ConnectionState;
+  #stream: FlowController | undefined;
 
   constructor(state: ConnectionState) {
     super();
     this.state = state;
+  }
+
+  /** Flow control of the streaming calls to it. */
+  get stream(): FlowController {
+    this.#stream ??= this.state.newStream();
+    return this.#stream;
+  }
+
+  /**
+   * The promise that this stood for has become something else at the same peer: its stream goes on there. Where that has one
+   * of its own, the two stay apart, and what is under way in this one is counted there no longer.
+   */
+  handStreamTo(successor: RemoteClient): void {
+    successor.#stream ??= this.#stream;
   }
 
   /** How the peer is told to find it. */

@@ -47,6 +47,18 @@ export class IdTable<Id extends number, Row> {
     return this.#rows.filter((row) => row !== undefined);
   }
 
+  /** What is wrong with the table itself. */
+  check(name: string): string[] {
+    const problems: string[] = [];
+    const rows = this.values().length;
+    if (rows !== this.#size) problems.push(`${name} has ${rows} rows and counts ${this.#size}`);
+    const free = new Set(this.#free);
+    if (free.size !== this.#free.length) problems.push(`${name} has an id twice among those that are free`);
+    for (const id of free) if (this.#rows[id] !== undefined) problems.push(`${name} holds ${id} to be free`);
+    if (rows + free.size !== this.#rows.length) problems.push(`${name} has lost an id that is free`);
+    return problems;
+  }
+
   #putFree(id: number): void {
     const heap = this.#free;
     let i = heap.push(id) - 1;

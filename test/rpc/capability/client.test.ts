@@ -257,7 +257,38 @@ describe("the promise of a call", () => {
     await vats.expectEmpty();
   });
 
-  it("settles when its signal was aborted before, and takes no listener to a signal that lives longer", async () => {
+  it("reaches a capability that is named like a method of promises under that name and an underscore", async () => {
+    const vats = new Vats();
+    const inner = vats.server({ class: () => "inner" }, Words);
+    const words = new Words.Client(vats.server({ then: () => ({ then: inner }) }, Words));
+    const call = words.then_();
+    expect((await call.then_.class()).text).to.equal("inner");
+    call[Symbol.dispose]();
+    release(words);
+    await vats.expectEmpty();
+  });
+
+  it("of a call whose signal was aborted before rejects with the reason, and nothing is sent", async () => {
+    const { vats, node } = Vats.withNode({ hold: () => undefined });
+    await vats.settle();
+    const sent = vats.log.length;
+    const signal = AbortSignal.abort(new Error("too late"));
+    const mine = vats.server();
+    const request = node.holdRequest();
+    request.cap = vats.server();
+    for (const call of [node.hold(mine, { signal }), request.send({ signal })]) {
+      const error: Loose = await Promise.resolve(call).catch((reason: unknown) => reason);
+      expect(error.code).to.equal("CAPNP_CANCELED");
+      expect(error.cause.message).to.equal("too late");
+    }
+    await vats.settle();
+    expect(vats.log).to.have.lengthOf(sent);
+    expect(vats.servers.isDisposed(mine)).to.equal(true);
+    node.release();
+    await vats.expectEmpty();
+  });
+
+  it("takes no listener to a signal that lives longer", async () => {
     const { vats, node } = Vats.withNode({ add: () => 3 });
     const abort = new AbortController();
     let listeners = 0;

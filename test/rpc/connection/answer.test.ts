@@ -64,6 +64,34 @@ describe("an answer", () => {
     await peer.expectEmpty();
   });
 
+  it("is given whatever hints its call has about third parties and pipelines; ours has none of them", async () => {
+    const peer = ScriptedPeer.ofNode({ add: ({ a, b }: Loose) => a + b, make: ({ name }: Loose) => void name });
+    await peer.bootstrap().heard();
+    peer.call(
+      1,
+      { importedCap: 0 },
+      "add",
+      (params) => {
+        params.a = 20;
+        params.b = 22;
+      },
+      (call) => {
+        call.allowThirdPartyTailCall = true;
+        call.noPromisePipelining = true;
+      },
+    );
+    const [ret] = await peer.heard();
+    expect(ret.return.which()).to.equal("results");
+    const node = bootstrapOf(peer.vat);
+    const asked = rejection(node.add(1, 2));
+    const [, call] = await peer.heard();
+    expect([call.call.allowThirdPartyTailCall, call.call.noPromisePipelining]).to.deep.equal([false, false]);
+    peer.send({ finish: { questionId: 0, releaseResultCaps: true } });
+    node.release();
+    await peer.expectEmptyAfterClose();
+    await asked;
+  });
+
   it("that is not there any more breaks what is pipelined on it, and the connection goes on", async () => {
     const peer = await withNode({});
     peer.call(1, { promisedAnswer: { questionId: 99 } }, "order");

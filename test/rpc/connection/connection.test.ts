@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { CapnpError } from "../../../lib/errors.ts";
 import type { Loose } from "../../support/loose.ts";
 import { decode, describeMessage, encode, rpc, testSchema } from "../../support/rpc-messages.ts";
+import { pending } from "../../support/nodes.ts";
 import { ScriptedPeer, setIndex } from "../../support/scripted-peer.ts";
 import { bootstrapOf, rejection, Servers, turn, Vats } from "../../support/vats.ts";
 
@@ -102,7 +103,6 @@ describe("a message that is not implemented", () => {
   it("of ours that comes back, and that we cannot do without, ends the connection", async () => {
     const messages: object[] = [
       { finish: { questionId: 1 } },
-      { release: { id: 1 } },
       { disembargo: { context: { senderLoopback: 1 } } },
       { return: { answerId: 1 } },
       { unimplemented: { finish: { questionId: 1 } } },
@@ -115,6 +115,13 @@ describe("a message that is not implemented", () => {
         .send({ unimplemented })
         .expectAbort(/implement|unknown question 5/);
     }
+  });
+
+  it("if it is a Release is ignored: what a peer of level 0 exports lives as long as the connection", async () => {
+    const peer = ScriptedPeer.ofNode();
+    peer.send({ unimplemented: { release: { id: 1, referenceCount: 1 } } });
+    expect(await peer.lines()).to.deep.equal([]);
+    await peer.expectEmpty();
   });
 
   it("if it is a Resolve gives back what the promise became", async () => {
@@ -270,6 +277,45 @@ describe("a connection that ends", () => {
     const sent = used.vats.log.length;
     await used.vats.expectEmpty();
     expect(used.vats.log.length).to.equal(sent);
+  });
+
+  it("is idle while it holds nothing, and only then", async () => {
+    const never = pending();
+    const { vats, node } = Vats.withNode({
+      echo({ cap }: Loose) {
+        return cap;
+      },
+      make: () => vats.server(),
+      never_context: never.method,
+    });
+    const isIdle = (): boolean[] => [vats.a.isIdle, vats.b.isIdle];
+    expect(isIdle(), "a question, and nothing of it at the peer yet").to.deep.equal([false, true]);
+    await vats.settle();
+    expect(isIdle(), "an import and an export").to.deep.equal([false, false]);
+    node.release();
+    await vats.settle();
+    expect(isIdle()).to.deep.equal([true, true]);
+    const again = bootstrapOf(vats.a);
+    const making = again.make("x");
+    await vats.settle();
+    const { node: made } = await making;
+    again.release();
+    await vats.settle();
+    expect(isIdle(), "the results").to.deep.equal([false, false]);
+    made.release();
+    await vats.settle();
+    expect(isIdle()).to.deep.equal([true, true]);
+    const last = bootstrapOf(vats.a);
+    const waiting = last.never(null);
+    last.release();
+    await vats.settle();
+    expect(isIdle(), "a call that runs").to.deep.equal([false, false]);
+    waiting.cancel();
+    await rejection(waiting);
+    await vats.settle();
+    expect(isIdle()).to.deep.equal([true, true]);
+    never.ends[0]?.();
+    await vats.expectEmpty();
   });
 
   it("is not disturbed by a server object that throws as it is disposed", async () => {

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import type { Loose } from "../../support/loose.ts";
 import { deferred } from "../../support/nodes.ts";
+import { testSchema } from "../../support/rpc-messages.ts";
 import { ScriptedPeer, setIndex } from "../../support/scripted-peer.ts";
 import { turn } from "../../support/vats.ts";
 
@@ -29,14 +30,14 @@ describe("a Disembargo from the peer", () => {
       .expectAbort("broken");
   });
 
-  it("of level 3 ends the connection", async () => {
-    const target = { importedCap: 0 };
-    await ScriptedPeer.ofNode()
-      .send(disembargo(target, { accept: null }))
-      .expectAbort("unknown Disembargo");
-    await ScriptedPeer.ofNode()
-      .send(disembargo(target, { provide: 1 }))
-      .expectAbort("unknown Disembargo");
+  it("of level 3 is not implemented, and is sent back", async () => {
+    const peer = ScriptedPeer.ofNode();
+    for (const context of [{ accept: null }, { provide: 1 }]) {
+      peer.send(disembargo({ importedCap: 0 }, context));
+      const [which] = Object.keys(context);
+      expect(await peer.lines()).to.deep.equal([`unimplemented (disembargo ${which} to import 0)`]);
+    }
+    await peer.expectEmpty();
   });
 
   /** The peer gives us a capability (its export 5) and gets a promise of ours as the result of question 1. */
@@ -74,13 +75,14 @@ describe("a Disembargo from the peer", () => {
     resolve(kept[0]);
     expect(await peer.lines()).to.deep.equal([
       "call 0 to import 5",
+      "return 2 takeFromOtherQuestion",
       `resolve ${id} receiverHosted 5`,
       "disembargo receiverLoopback to import 5",
     ]);
-    peer.return(0, "order");
+    peer.send({ return: { answerId: 0, releaseParamCaps: false, resultsSentElsewhere: null } });
     await peer.settle();
     peer.send({ release: { id, referenceCount: 1 } });
-    for (const questionId of [0, 1]) peer.send({ finish: { questionId, releaseResultCaps: questionId === 0 } });
+    for (const questionId of [0, 1, 2]) peer.send({ finish: { questionId, releaseResultCaps: questionId === 0 } });
     kept[0].release();
     await peer.expectEmpty();
   });
@@ -110,7 +112,7 @@ describe("a Disembargo from the peer", () => {
     const kept: Loose[] = [];
     const peer = ScriptedPeer.ofNode({
       echo({ cap }: Loose) {
-        kept.push(cap);
+        kept.push(cap.castAs(testSchema.Node));
         return cap;
       },
       order: ({ n }: Loose) => n,
@@ -135,12 +137,16 @@ describe("a Disembargo from the peer", () => {
     peer.send(
       disembargo({ promisedAnswer: { questionId: 1, transform: [{ getPointerField: 0 }] } }, { senderLoopback: 9 }),
     );
-    expect(await peer.lines()).to.deep.equal(["call 0 to import 5", "disembargo receiverLoopback to import 5"]);
+    expect(await peer.lines()).to.deep.equal([
+      "call 0 to import 5",
+      "return 2 takeFromOtherQuestion",
+      "disembargo receiverLoopback to import 5",
+    ]);
     peer.send(disembargo({ importedCap: 0 }, { receiverLoopback: 0 }));
-    peer.return(0, "order");
+    peer.send({ return: { answerId: 0, releaseParamCaps: false, resultsSentElsewhere: null } });
     await peer.settle();
     kept[0].release();
-    for (const questionId of [0, 1]) peer.send({ finish: { questionId, releaseResultCaps: questionId === 0 } });
+    for (const questionId of [0, 1, 2]) peer.send({ finish: { questionId, releaseResultCaps: questionId === 0 } });
     await peer.expectEmpty();
   });
 
@@ -171,13 +177,17 @@ describe("a Disembargo from the peer", () => {
     expect(await peer.lines()).to.deep.equal(["disembargo senderLoopback to import 5"]);
     peer.call(2, { importedCap: id }, "order");
     peer.send(disembargo({ importedCap: id }, { senderLoopback: 9 }));
-    expect(await peer.lines()).to.deep.equal(["call 0 to import 5", "disembargo receiverLoopback to import 5"]);
+    expect(await peer.lines()).to.deep.equal([
+      "call 0 to import 5",
+      "return 2 takeFromOtherQuestion",
+      "disembargo receiverLoopback to import 5",
+    ]);
     peer.send(disembargo({ importedCap: 0 }, { receiverLoopback: 0 }));
-    peer.return(0, "order");
+    peer.send({ return: { answerId: 0, releaseParamCaps: false, resultsSentElsewhere: null } });
     peer.send({ release: { id, referenceCount: 1 } });
     await peer.settle();
     kept[0].release();
-    for (const questionId of [0, 1]) peer.send({ finish: { questionId, releaseResultCaps: questionId === 0 } });
+    for (const questionId of [0, 1, 2]) peer.send({ finish: { questionId, releaseResultCaps: questionId === 0 } });
     await peer.expectEmpty();
   });
 

@@ -311,6 +311,42 @@ describe("promises of the peer's", () => {
     }
   });
 
+  it("must not be resolved twice; what a Resolve brings for an id that is not held is released", async () => {
+    const held: Loose[] = [];
+    const peer = ScriptedPeer.ofNode({
+      hold({ cap }: Loose) {
+        held.push(cap);
+      },
+    });
+    await peer.bootstrap().heard();
+    const give = (questionId: number, cap: object): void => {
+      peer.call(
+        questionId,
+        { importedCap: 0 },
+        "hold",
+        (params) => setIndex(params, 0, 0),
+        (call) => {
+          call.params.capTable = [cap];
+        },
+      );
+    };
+    const resolve = (id: number): void => {
+      peer.send({ resolve: { promiseId: 5, cap: { senderHosted: id } } });
+    };
+    give(1, { senderPromise: 5 });
+    resolve(6);
+    await peer.settle();
+    resolve(7);
+    expect(await peer.lines()).to.include("release 7 x1");
+    give(2, { senderHosted: 8 });
+    give(3, { senderPromise: 8 });
+    await peer.settle();
+    for (const id of [9, 10]) peer.send({ resolve: { promiseId: 8, cap: { senderHosted: id } } });
+    await peer.settle();
+    for (const cap of held) cap.release();
+    await peer.expectAbort("import 8, which is resolved already");
+  });
+
   it("that are released, and then sent again, are promises again", async () => {
     const { peer, kept } = await promises(1);
     kept.pop().release();

@@ -115,6 +115,52 @@ describe("a question", () => {
     }
   });
 
+  it("is finished although its Return says that it need not be, where that has capabilities", async () => {
+    const { peer, node } = await withPeer();
+    const making = node.make("x");
+    await peer.heard();
+    peer.return(
+      0,
+      "make",
+      (results, ret) => {
+        setIndex(results, 0, 0);
+        ret.results.capTable = [{ senderHosted: 7 }];
+      },
+      { releaseParamCaps: false, noFinishNeeded: true },
+    );
+    const [finish] = await peer.heard();
+    expect(finish.finish.questionId).to.equal(0);
+    expect(finish.finish.releaseResultCaps).to.equal(false);
+    (await making).node.release();
+    node.release();
+    await peer.expectEmpty();
+  });
+
+  it("gives back a capability that stands twice in its params twice, also where the call was canceled", async () => {
+    for (const canceled of [false, true]) {
+      const { peer, node } = await withPeer();
+      const mine = peer.servers.make();
+      const calls = [node.two(mine, mine), node.hold(mine)];
+      await peer.heard();
+      const references = (): number[] => peer.vat.dump().exports.map((row) => row.references);
+      expect(references()).to.deep.equal([3]);
+      if (canceled) {
+        calls[0].cancel();
+        await rejection(calls[0]);
+      }
+      peer.return(0, "two", undefined, { releaseParamCaps: true });
+      await peer.settle();
+      expect(references()).to.deep.equal([1]);
+      peer.return(1, "hold", undefined, { releaseParamCaps: true });
+      await peer.settle();
+      expect(references()).to.deep.equal([]);
+      await calls[1];
+      calls[0][Symbol.dispose]();
+      node.release();
+      await peer.expectEmpty();
+    }
+  });
+
   it("fails as the Return says, of whatever kind that is; what is no known kind is failed", async () => {
     for (const kind of ["failed", "overloaded", "disconnected", "unimplemented", 77]) {
       const { peer, node } = await withPeer();
@@ -441,6 +487,27 @@ describe("canceling a call", () => {
     local.cancel();
     await rejection(local);
     locally.release();
+    node.release();
+    await vats.expectEmpty();
+  });
+
+  it("releases the params of a method that has allowed it at once", async () => {
+    const ends: (() => void)[] = [];
+    const { vats, node } = Vats.withNode({
+      never_context(context: Loose) {
+        context.allowCancellation();
+        return new Promise<void>((resolve) => ends.push(resolve));
+      },
+    });
+    const mine = vats.server();
+    const call = node.never(mine);
+    await vats.settle();
+    expect(vats.servers.isDisposed(mine)).to.equal(false);
+    call.cancel();
+    await rejection(call);
+    await vats.settle();
+    expect(vats.servers.isDisposed(mine), "the method is still at work").to.equal(true);
+    ends[0]?.();
     node.release();
     await vats.expectEmpty();
   });

@@ -1,0 +1,158 @@
+import { expect } from "chai";
+import { CapnpError } from "../../../lib/errors.ts";
+import type { Loose } from "../../support/loose.ts";
+import { ScriptedPeer, setIndex } from "../../support/scripted-peer.ts";
+import { bootstrapOf, rejection, Servers, Vats } from "../../support/vats.ts";
+
+/** Vats of which b fails every call with what the test throws. */
+const failing = (thrown: () => unknown, b: object = {}, a: object = {}) => {
+  const servers = new Servers();
+  const bootstrap = servers.make({
+    fail() {
+      throw thrown();
+    },
+  });
+  const vats = new Vats({ servers, a, b: { bootstrap, ...b } });
+  return { vats, node: bootstrapOf(vats.a) };
+};
+
+const failureOf = async (vats: Vats, node: Loose): Promise<Loose> => {
+  const failed = rejection(node.fail("x"));
+  await vats.settle();
+  return failed;
+};
+
+describe("the exception of a method", () => {
+  it("arrives with its text and kind, and without a trace", async () => {
+    const { vats, node } = failing(() => new Error("test exception"));
+    const error = await failureOf(vats, node);
+    expect(error.message).to.equal("remote exception: test exception");
+    expect(error.kind).to.equal("failed");
+    expect(error.code).to.equal("CAPNP_REMOTE");
+    expect(error).to.not.have.property("remoteTrace");
+    node.release();
+    await vats.expectEmpty();
+  });
+
+  it("says once that it is remote, however many vats it has passed", async () => {
+    const { vats, node } = failing(() => new Error("remote exception: test exception"));
+    expect((await failureOf(vats, node)).message).to.equal("remote exception: test exception");
+    node.release();
+    await vats.expectEmpty();
+  });
+
+  it("brings the trace that the callee's encodeTrace makes of it", async () => {
+    const traced: unknown[] = [];
+    const cause = new Error("test exception");
+    const { vats, node } = failing(() => cause, {
+      encodeTrace(error: unknown) {
+        traced.push(error);
+        return "a trace for you";
+      },
+    });
+    const error = await failureOf(vats, node);
+    expect(error.remoteTrace).to.equal("a trace for you");
+    expect(traced).to.deep.equal([cause]);
+    node.release();
+    await vats.expectEmpty();
+  });
+
+  it("arrives whatever encodeTrace does", async () => {
+    const { vats, node } = failing(() => new Error("test exception"), {
+      encodeTrace() {
+        throw new Error("no stack");
+      },
+    });
+    const error = await failureOf(vats, node);
+    expect(error.message).to.equal("remote exception: test exception");
+    expect(error.remoteTrace).to.equal("no trace: no stack");
+    node.release();
+    await vats.expectEmpty();
+  });
+
+  it("has no trace where its text is withheld from peers", async () => {
+    const { vats, node } = failing(() => new Error("secret"), {
+      exposeErrors: false,
+      encodeTrace: () => "at secret.ts:1",
+    });
+    const error = await failureOf(vats, node);
+    expect(error.message).to.match(/^remote exception: internal error /);
+    expect(error.remoteTrace).to.equal(undefined);
+    node.release();
+    await vats.expectEmpty();
+  });
+
+  it("is passed on with its kind and its text by a vat between", async () => {
+    for (const kind of ["failed", "overloaded", "disconnected", "unimplemented"] as const) {
+      const { vats: far, node: behind } = failing(() => new CapnpError("CAPNP_CALL", "far away", { kind }));
+      const { vats, node } = Vats.withNode({ fail: () => behind.fail("y") });
+      const failed = rejection(node.fail("x"));
+      for (let i = 0; i < 3; i++) {
+        await vats.settle();
+        await far.settle();
+      }
+      const error = await failed;
+      expect([error.kind, error.message]).to.deep.equal([kind, "remote exception: far away"]);
+      for (const client of [behind, node]) client.release();
+      await vats.expectEmpty();
+      await far.expectEmpty();
+    }
+  });
+
+  it("breaks a promise of the peer's with the trace that the peer gave", async () => {
+    const held: Loose[] = [];
+    const peer = ScriptedPeer.ofNode({
+      hold({ cap }: Loose) {
+        held.push(cap);
+      },
+    });
+    await peer.bootstrap().heard();
+    peer.call(
+      1,
+      { importedCap: 0 },
+      "hold",
+      (params) => setIndex(params, 0, 0),
+      (call) => {
+        call.params.capTable = [{ senderPromise: 3 }];
+      },
+    );
+    peer.send({ resolve: { promiseId: 3, exception: { reason: "broken", trace: "at peer.ts:9" } } });
+    await peer.settle();
+    const error = await rejection(held[0].order(1));
+    expect([error.message, error.remoteTrace]).to.deep.equal(["remote exception: broken", "at peer.ts:9"]);
+    held[0].release();
+    peer.send({ finish: { questionId: 0, releaseResultCaps: true } });
+    await peer.expectEmpty();
+  });
+});
+
+describe("the exception that ends a connection", () => {
+  it("is known to every call that fails for it, with the trace that the peer gave", async () => {
+    const peer = new ScriptedPeer();
+    const node = bootstrapOf(peer.vat);
+    const failed = rejection(node.fail("x"));
+    await peer.settle();
+    peer.send({ abort: { reason: "I had enough", type: "overloaded", trace: "at peer.ts:7" } });
+    await peer.settle();
+    for (const error of [await failed, await rejection(node.fail("y"))]) {
+      expect(error.kind).to.equal("disconnected");
+      expect(error.message).to.include("I had enough");
+      expect(error.cause.code).to.equal("CAPNP_ABORTED");
+      expect(error.cause.kind).to.equal("overloaded");
+      expect(error.cause.remoteTrace).to.equal("at peer.ts:7");
+    }
+    node.release();
+    await peer.expectEmptyAfterClose();
+  });
+
+  it("that the transport reports is the reason of every call that fails", async () => {
+    const { vats, node } = failing(() => new Error("x"));
+    const failed = rejection(node.fail("x"));
+    vats.pair.a.destroy(new CapnpError("CAPNP_DISCONNECTED", "the cable was cut"));
+    await vats.settle();
+    expect((await failed).message).to.equal("the cable was cut");
+    expect((await rejection(node.fail("y"))).message).to.equal("the cable was cut");
+    node.release();
+    await vats.expectEmptyAfterClose();
+  });
+});
