@@ -24,6 +24,7 @@ await build({
     "lib/cli/capnpc-capstan.ts",
     "lib/generated/v1.ts",
     "lib/generated/capnp/*.ts",
+    "lib/generated/capstan/*.ts",
   ],
   outdir: next,
   outbase: "lib",

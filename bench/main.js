@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 // `npm run bench [-- --json FILE] [-- WORK ...]`: measures every work, or those named, each beside its peers in one run.
 // Figures of one run compare; those of different runs or machines do not.
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { schemaWorks } from "./schema.js";
 
 /**
  * @typedef {{ work: string, unit: string, capstan: number, peers: Record<string, number>, target?: string }} Result
@@ -12,8 +14,18 @@ import { schemaWorks } from "./schema.js";
 
 const { values, positionals } = parseArgs({ options: { json: { type: "string" } }, allowPositionals: true });
 
-/** @type {Record<string, () => Promise<Result>>} */
-const works = { ...schemaWorks };
+const here = fileURLToPath(new URL(".", import.meta.url));
+if (!existsSync(`${here}node_modules`)) {
+  console.log("installing the peers into bench/node_modules");
+  execFileSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: here, stdio: "inherit" });
+}
+const { schemaWorks } = await import("./schema.js");
+const { messageWorks } = await import("./messages.js");
+const { packedWorks } = await import("./packed.js");
+const { rpcWorks } = await import("./rpc.js");
+
+/** One file for each family of works. @type {Record<string, () => Promise<Result>>} */
+const works = { ...schemaWorks, ...messageWorks, ...packedWorks, ...rpcWorks };
 const chosen = positionals.length > 0 ? positionals : Object.keys(works);
 const unknown = chosen.filter((name) => works[name] === undefined);
 if (unknown.length > 0) {
