@@ -3,7 +3,7 @@ import { readDocument, Workplace } from "./support/document.ts";
 import { isInstalled } from "./support/processes.ts";
 
 describe("the documents", () => {
-  for (const path of ["docs/command-line.md", "docs/import-hook.md"]) {
+  for (const path of ["docs/capabilities.md", "docs/command-line.md", "docs/import-hook.md"]) {
     it(`${path} shows what happens`, async function () {
       this.timeout(30_000);
       const hasCapnp = await isInstalled("capnp");
