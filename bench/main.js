@@ -23,9 +23,10 @@ const { schemaWorks } = await import("./schema.js");
 const { messageWorks } = await import("./messages.js");
 const { packedWorks } = await import("./packed.js");
 const { rpcWorks } = await import("./rpc.js");
+const { memoryWorks } = await import("./memory.js");
 
 /** One file for each family of works. @type {Record<string, () => Promise<Result>>} */
-const works = { ...schemaWorks, ...messageWorks, ...packedWorks, ...rpcWorks };
+const works = { ...schemaWorks, ...messageWorks, ...packedWorks, ...rpcWorks, ...memoryWorks };
 const chosen = positionals.length > 0 ? positionals : Object.keys(works);
 const unknown = chosen.filter((name) => works[name] === undefined);
 if (unknown.length > 0) {

@@ -117,8 +117,8 @@ const buildFields = async () => {
 
 /** The other libraries for Cap'n Proto cannot build from a plain object. */
 const buildObject = async () => {
-  const { capstan, JSON, protobufjs, msgpackr } = await all();
-  const objects = { capstan: { ...capstan, encode: capstan.encodeObject }, JSON, protobufjs, msgpackr };
+  const { capstan, JSON: json, protobufjs, msgpackr } = await all();
+  const objects = { capstan: { ...capstan, encode: capstan.encodeObject }, JSON: json, protobufjs, msgpackr };
   verifySame("build-object", {
     expected: addressBook,
     ...forEach(objects, ({ encode, decode, plain }) => plain(decode(encode()))),
