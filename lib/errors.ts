@@ -55,10 +55,14 @@ export const errorCodes = {
   CAPNP_CONNECT: "disconnected",
   CAPNP_LISTEN: "failed",
   CAPNP_TLS: "disconnected",
+  CAPNP_REFUSED: "failed",
 } as const satisfies Record<string, ErrorKind>;
 
 /** A stable name to match on. Texts may change between versions; codes do not. */
 export type ErrorCode = keyof typeof errorCodes;
+
+/** What else there is to know of an error, for programs: bytes by an id, which those who agree on it know how to read. */
+export type ErrorDetails = ReadonlyMap<bigint, Uint8Array>;
 
 /** The one error type of this library: a kind to act on, a code to match, text that says what, where and how to fix it. */
 export class CapnpError extends Error {
@@ -69,15 +73,23 @@ export class CapnpError extends Error {
   readonly code: ErrorCode;
   /** Where it happened at the peer, if that tells (`Exception.trace`; see the option `encodeTrace`). */
   declare readonly remoteTrace?: string;
+  /** What else there is to know of it (`Exception.details`). Travels with the error, as far as it is told to peers. */
+  declare readonly details?: ErrorDetails;
 
   constructor(
     code: ErrorCode,
     message: string,
-    options?: { readonly kind?: ErrorKind; readonly cause?: unknown; readonly remoteTrace?: string },
+    options?: {
+      readonly kind?: ErrorKind;
+      readonly cause?: unknown;
+      readonly remoteTrace?: string;
+      readonly details?: ErrorDetails;
+    },
   ) {
     super(message, options?.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.kind = options?.kind ?? errorCodes[code];
     if (options?.remoteTrace !== undefined) this.remoteTrace = options.remoteTrace;
+    if (options?.details !== undefined) this.details = options.details;
   }
 }

@@ -28,8 +28,6 @@ export type ExpressionBody =
   | { readonly which: "application"; readonly callee: Expression; readonly params: readonly TupleParam[] }
   | { readonly which: "member"; readonly parent: Expression; readonly name: LocatedText };
 
-export type ExpressionOf<Which extends ExpressionBody["which"]> = Extract<Expression, { readonly which: Which }>;
-
 export interface TupleParam {
   /** Set for `name = value`. */
   readonly name: LocatedText | undefined;

@@ -7,7 +7,7 @@ import type { Statement, Token, TokenKind } from "./token.ts";
  * How deep `(`, `[` and `{` may nest. Every later stage recurses over what they enclose, so that a file of 100,000
  * brackets would exhaust the stack; handwritten schemas stay below 20.
  */
-export const maxNesting = 256;
+const maxNesting = 256;
 
 const noItems: readonly (readonly Token[])[] = [];
 

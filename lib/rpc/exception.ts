@@ -1,4 +1,4 @@
-import { CapnpError, type ErrorKind } from "../errors.ts";
+import { CapnpError, type ErrorDetails, type ErrorKind } from "../errors.ts";
 import { reasonOf } from "./capability/thrown.ts";
 
 /** What an `Exception` says, or will say. */
@@ -7,6 +7,8 @@ export interface Exception {
   readonly reason: string;
   /** Where it happened, for people; undefined where that is not told. */
   readonly trace?: string;
+  /** What else there is to know of it, by id, for programs that know what the id stands for. */
+  readonly details?: ErrorDetails;
 }
 
 /** Says where an error happened, for the peer to read: its stack, the name of this vat, an id in a log. */
@@ -15,10 +17,11 @@ export type EncodeTrace = (error: unknown) => string;
 const prefix = "remote exception: ";
 
 /** An error that a peer reported. The text says so once, however many vats it passed through. */
-export const fromException = ({ kind, reason, trace }: Exception): CapnpError =>
+export const fromException = ({ kind, reason, trace, details }: Exception): CapnpError =>
   new CapnpError("CAPNP_REMOTE", reason.startsWith(prefix) ? reason : prefix + reason, {
     kind,
     ...(trace === undefined ? {} : { remoteTrace: trace }),
+    ...(details === undefined ? {} : { details }),
   });
 
 /** What a peer is told of an error. A CapnpError keeps its kind, anything else is `failed`. */
@@ -27,8 +30,27 @@ export const toException = (error: unknown): { kind: ErrorKind; reason: string }
   reason: reasonOf(error),
 });
 
+/** Bytes that a detail counts for, besides its data: a peer's may be empty, and many. */
+const bytesOfDetail = 64;
+
+/** How many details there may be in so many bytes. */
+export const mostDetails = (limit: number): number => Math.floor(limit / bytesOfDetail);
+
+/** Details up to so many bytes in all; those behind them are left out whole, as is what is no detail. */
+export const shortenDetails = (details: ErrorDetails, limit: number): Map<bigint, Uint8Array> => {
+  const kept = new Map<bigint, Uint8Array>();
+  let bytes = 0;
+  for (const [id, data] of details) {
+    if (typeof id !== "bigint" || !(data instanceof Uint8Array)) continue;
+    bytes += bytesOfDetail + data.length;
+    if (bytes > limit) break;
+    kept.set(id, data);
+  }
+  return kept;
+};
+
 /** Text of at most so many characters, which says what was cut off. */
-export const shorten = (text: string, limit: number): string =>
+const shorten = (text: string, limit: number): string =>
   text.length <= limit ? text : `${text.slice(0, limit)}... (${text.length - limit} characters more)`;
 
 /**
@@ -61,9 +83,14 @@ export class ErrorReport {
   of(error: unknown): Exception {
     const { kind, reason } = toException(error);
     if (this.#exposeAll || isMeantForPeers(error)) {
-      const exception = { kind, reason: shorten(reason, this.#maxText) };
       const trace = this.#trace(error);
-      return trace === undefined ? exception : { ...exception, trace };
+      const details = error instanceof CapnpError ? error.details : undefined;
+      return {
+        kind,
+        reason: shorten(reason, this.#maxText),
+        ...(trace === undefined ? {} : { trace }),
+        ...(details === undefined ? {} : { details: shortenDetails(details, this.#maxText) }),
+      };
     }
     const id = crypto.randomUUID();
     this.#hidden(id, error);

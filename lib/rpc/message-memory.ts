@@ -1,23 +1,44 @@
 /**
- * Memory for messages on their way out. Messages are small and many: an ArrayBuffer for each of them costs more than all
- * that is written into it (a third of a busy server's time went to the garbage collector). So they share larger ones, each
- * with a part of its own that is given out once and never again, zeroed and never seen by another message.
- *
- * A message that is kept keeps its whole slab: slabs are small, so that results which a peer does not finish cannot hold
- * much more memory than they need.
+ * Memory for messages on their way out. Messages are small and many: an ArrayBuffer and views of it for each of them cost
+ * more than all that is written into it (a third of a busy server's time went to the garbage collector). So pieces of
+ * memory go round: one is zeroed and used again once its message has been sent and nobody can look at it any more.
  */
-const slabBytes = 16 * 1024;
+export interface MessageMemory {
+  /** Zeroed; whole words. */
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+}
 
-let slab = new Uint8Array(slabBytes);
-let used = 0;
+export const messageMemoryBytes = 1024;
 
-/** Zeroed memory of so many bytes, whole words. */
-export const messageMemory = (bytes: number): Uint8Array => {
-  if (used + bytes > slab.length) {
-    slab = new Uint8Array(Math.max(slabBytes, bytes));
-    used = 0;
-  }
-  const start = used;
-  used += bytes;
-  return slab.subarray(start, used);
+/**
+ * Several pieces share a buffer. One that is kept, for results that a peer does not finish, keeps the whole: so they are few.
+ */
+const piecesPerBuffer = 16;
+const maxWaiting = 1024;
+
+const waiting: MessageMemory[] = [];
+
+/** A piece of `messageMemoryBytes`, for one message. */
+export const takeMemory = (): MessageMemory => waiting.pop() ?? makeMemory();
+
+const makeMemory = (): MessageMemory => {
+  const buffer = new ArrayBuffer(piecesPerBuffer * messageMemoryBytes);
+  for (let i = piecesPerBuffer - 1; i > 0; i--) waiting.push(pieceOf(buffer, i));
+  return pieceOf(buffer, 0);
+};
+
+const pieceOf = (buffer: ArrayBuffer, index: number): MessageMemory => {
+  const start = index * messageMemoryBytes;
+  return {
+    bytes: new Uint8Array(buffer, start, messageMemoryBytes),
+    view: new DataView(buffer, start, messageMemoryBytes),
+  };
+};
+
+/** Takes a piece back of which so many bytes were used, and which nobody refers to any more. */
+export const giveMemory = (memory: MessageMemory, usedBytes: number): void => {
+  if (waiting.length >= maxWaiting) return;
+  memory.bytes.fill(0, 0, usedBytes);
+  waiting.push(memory);
 };

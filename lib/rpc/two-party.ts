@@ -5,10 +5,11 @@ import type { PeerInfo, Transport } from "../transport/transport.ts";
 import type { ClientHook } from "./capability/client-hook.ts";
 import type { Payload } from "./capability/payload.ts";
 import { Connection, type ConnectionStats } from "./connection/connection.ts";
-import type { Clock } from "./clock.ts";
+import { type Clock, systemClock } from "./clock.ts";
 import type { ConnectionDump } from "./connection/inspect.ts";
 import type { NameMethod, Trace } from "./connection/trace.ts";
 import type { EncodeTrace } from "./exception.ts";
+import type { CallObserver } from "./observe.ts";
 import type { ConnectionLimits } from "./limits.ts";
 import { type StreamWindow, streamsOf } from "./streaming/stream-window.ts";
 
@@ -24,6 +25,10 @@ export interface TwoPartyOptions {
   readonly trace?: Trace;
   readonly encodeTrace?: EncodeTrace;
   readonly nameMethod?: NameMethod;
+  /** Hears of calls. Default: nobody does. */
+  readonly observer?: CallObserver;
+  /** The number of the connection, for the log. */
+  readonly conn?: number;
   readonly logger: Logger;
 }
 
@@ -37,12 +42,16 @@ export class TwoPartyConnection {
   readonly #transport: Transport;
   readonly #connection: Connection;
   readonly #logger: Logger;
+  readonly #conn: number | undefined;
+  readonly #clock: Clock;
   #resolveOver!: (reason: CapnpError) => void;
   #transportGone = false;
 
   constructor(transport: Transport, options: TwoPartyOptions) {
     this.#transport = transport;
     this.#logger = options.logger;
+    this.#conn = options.conn;
+    this.#clock = options.clock ?? systemClock;
     this.over = new Promise((resolve) => {
       this.#resolveOver = resolve;
     });
@@ -50,7 +59,7 @@ export class TwoPartyConnection {
     const bootstrap = options.bootstrap ?? noBootstrap;
     this.#connection = new Connection(
       {
-        send: (segments) => transport.send(segments),
+        send: (segments, sent) => transport.send(segments, sent),
         get queued() {
           return transport.queued;
         },
@@ -61,13 +70,14 @@ export class TwoPartyConnection {
         newStream: streamsOf(options.streamWindow, options.clock),
         tailCalls: options.tailCalls ?? true,
         trace: options.trace,
+        observer: options.observer,
         encodeTrace: options.encodeTrace,
         ...(options.nameMethod === undefined ? {} : { nameMethod: options.nameMethod }),
         ...(options.limits === undefined ? {} : { limits: options.limits }),
         ...(options.clock === undefined ? {} : { clock: options.clock }),
         exposeErrors: options.exposeErrors ?? true,
         onHiddenError: (id, error) =>
-          this.#logger.error({ peer: peer.address, id, err: error }, "an error whose text the peer was not told"),
+          this.#logger.error({ ...this.#fields, id, err: error }, "an error whose text the peer was not told"),
       },
     );
     transport.start({
@@ -115,13 +125,41 @@ export class TwoPartyConnection {
   }
 
   #over(reason: CapnpError): void {
-    const { address } = this.peer;
-    if (reason.kind === "disconnected")
-      this.#logger.debug({ peer: address, reason: reason.message }, "connection closed");
-    else this.#logger.warn({ peer: address, code: reason.code, reason: reason.message }, "connection failed");
+    const { code, kind, message } = reason;
+    if (kind === "disconnected") this.#logger.debug({ ...this.#fields, code, reason: message }, "connection closed");
+    else this.#logger.warn({ ...this.#fields, code, kind, reason: message }, "connection failed");
     // The abort that tells the peer why is queued: it leaves before the end of the stream does.
-    if (!this.#transportGone) void this.#transport.close();
+    if (!this.#transportGone) this.#closeTransport();
     this.#resolveOver(reason);
+  }
+
+  /** A transport of the user's own may fail to close: `close` tells its caller so, and here only the log is left to tell. */
+  #closeTransport(): void {
+    this.#transport.close().catch((error: unknown) => {
+      this.#logger.warn({ ...this.#fields, err: error }, "the transport failed to close");
+    });
+  }
+
+  /** What every line of the log about this connection says. */
+  get #fields(): { readonly conn?: number; readonly peer: string } {
+    const peer = this.peer.address;
+    return this.#conn === undefined ? { peer } : { conn: this.#conn, peer };
+  }
+
+  /** Answers new calls with an error, and resolves when those that are at work have been answered, or after so many milliseconds. */
+  async drain(refusal: CapnpError, milliseconds: number): Promise<void> {
+    let stop = (): void => undefined;
+    const quiet = new Promise<void>((resolve) => {
+      stop = this.#clock.after(milliseconds, resolve);
+      this.#connection.drain(refusal, resolve);
+    });
+    await Promise.race([quiet, this.over]);
+    stop();
+  }
+
+  /** Ends the connection from this side, and tells the peer why. */
+  abort(reason: CapnpError): void {
+    this.#connection.fail(reason);
   }
 
   /** Ends the connection from this side. Calls that are pending on either side fail with `disconnected`. */

@@ -1,13 +1,13 @@
-import { CapnpError, type ErrorKind } from "../errors.ts";
+import { CapnpError } from "../errors.ts";
 import { MessageBuilder, MessageReader } from "../serialization/message.ts";
-import { initStruct, initStructList, setText } from "../serialization/pointer-builder.ts";
+import { initStruct, initStructList } from "../serialization/pointer-builder.ts";
 import type { ReaderOptions } from "../serialization/read-limiter.ts";
 import { followPointer, resolveBytes, resolveList, target } from "../serialization/resolve-pointer.ts";
 import type { Segment } from "../serialization/segment.ts";
 import { pointerPosition, readStruct, Struct } from "../serialization/struct.ts";
 import { decodeText } from "../serialization/blob.ts";
 import { elementSize } from "../serialization/wire-pointer.ts";
-import { messageMemory } from "./message-memory.ts";
+import { giveMemory, type MessageMemory, takeMemory } from "./message-memory.ts";
 import { unlimitedNesting } from "../serialization/read-limiter.ts";
 
 /**
@@ -62,7 +62,8 @@ export const sizes = {
   promisedAnswer: { data: 8, pointers: 1 },
   op: { data: 8, pointers: 0 },
   thirdPartyCapDescriptor: { data: 8, pointers: 1 },
-  exception: { data: 8, pointers: 2 },
+  exception: { data: 8, pointers: 3 },
+  exceptionDetail: { data: 8, pointers: 1 },
 } as const;
 
 export type StructName = keyof typeof sizes;
@@ -92,7 +93,7 @@ const emptyPointer: Segment = new MessageReader([new Uint8Array(8)]).rootSegment
  * A text behind a pointer of a struct, of which no more than so many bytes are read. What is no text reads as empty: it only
  * serves people.
  */
-const text = (s: Struct, index: number, limit: number): string => {
+export const text = (s: Struct, index: number, limit: number): string => {
   if (index >= s._pointerCount) return "";
   if (!resolveBytes(s._segment, pointerPosition(s, index), "Text") || target.length === 0) return "";
   const { segment, start, length } = target;
@@ -109,13 +110,13 @@ export type MessageTarget =
   | { readonly which: "importedCap"; readonly id: number }
   | { readonly which: "promisedAnswer"; readonly questionId: number; readonly path: readonly number[] };
 
-/** Structs of a list behind a pointer, one at a time. */
-const forEachStruct = (
+/** Structs of a list behind a pointer, one at a time, until `visit` returns false. */
+export const forEachStruct = (
   s: Struct,
   index: number,
   limit: number,
   what: string,
-  visit: (element: Struct) => void,
+  visit: (element: Struct) => unknown,
 ): void => {
   if (index >= s._pointerCount) return;
   if (!resolveList(s._segment, pointerPosition(s, index), elementSize.inlineComposite, s._depth)) return;
@@ -124,7 +125,7 @@ const forEachStruct = (
     throw new CapnpError("CAPNP_LIMIT", `A message has ${length} ${what}; the limit is ${limit}.`);
   }
   for (let i = 0; i < length; i++) {
-    visit(new Struct(segment, start + (i * stepBits) / 8, dataBytes, pointerCount, s._depth - 1));
+    if (visit(new Struct(segment, start + (i * stepBits) / 8, dataBytes, pointerCount, s._depth - 1)) === false) return;
   }
 };
 
@@ -185,15 +186,6 @@ export const readCapTable = (payload: Struct, limit: number, maxOps: number): Ca
   return descriptors;
 };
 
-const kinds: readonly ErrorKind[] = ["failed", "overloaded", "disconnected", "unimplemented"];
-
-/** @param maxText Bytes of the text that are read. */
-export const readException = (s: Struct, maxText: number): { kind: ErrorKind; reason: string; trace?: string } => {
-  const exception = { kind: kinds[u16(s, 4)] ?? "failed", reason: text(s, 0, maxText) };
-  const trace = text(s, 1, maxText);
-  return trace === "" ? exception : { ...exception, trace };
-};
-
 /** True where the pointer of a struct is not null. */
 export const hasPointer = (s: Struct, index: number): boolean =>
   index < s._pointerCount && followPointer(s._segment, pointerPosition(s, index));
@@ -210,16 +202,52 @@ export const openMessage = (segments: readonly Uint8Array[], options?: ReaderOpt
 export class OutgoingMessage {
   readonly builder: MessageBuilder;
   readonly at: Struct;
+  /** Undefined once it was given back. */
+  #memory: MessageMemory | undefined;
+  #isSent = false;
+  #isDone = false;
 
-  constructor(tag: number, name: StructName, firstSegmentWords = 16) {
-    this.builder = new MessageBuilder(undefined, messageMemory(firstSegmentWords * 8));
+  constructor(tag: number, name: StructName) {
+    const memory = takeMemory();
+    this.#memory = memory;
+    this.builder = new MessageBuilder(undefined, memory.bytes, undefined, undefined, memory.view);
+    this.builder.arena.releasedByOwner = true;
     const message = this.builder.initRoot(Struct, sizes.message.data, sizes.message.pointers);
     message._segment.view.setUint16(message._data, tag, true);
     this.at = initChild(message, 0, name);
   }
 
+  /** To be sent, or looked at. Good until the message is both sent and done. */
   get segments(): Uint8Array[] {
-    return this.builder.segments();
+    return this.builder.arena.lend();
+  }
+
+  get bytes(): number {
+    let bytes = 0;
+    for (const { end } of this.builder.arena.segments) bytes += end;
+    return bytes;
+  }
+
+  /** The transport is through with its segments. */
+  sent(): void {
+    this.#isSent = true;
+    if (this.#isDone) this.#giveBack();
+  }
+
+  /** Nobody will read or write it any more. */
+  done(): void {
+    this.#isDone = true;
+    if (this.#isSent) this.#giveBack();
+  }
+
+  #giveBack(): void {
+    const memory = this.#memory;
+    const { rootSegment } = this.builder;
+    if (memory === undefined || rootSegment.isExposed) return;
+    this.#memory = undefined;
+    const used = rootSegment.end;
+    rootSegment.detach();
+    giveMemory(memory, used);
   }
 }
 
@@ -290,13 +318,4 @@ export const writeCapTable = (payload: Struct, descriptors: readonly CapDescript
   descriptors.forEach((descriptor, i) => {
     writeCapDescriptor(new Struct(segment, start + i * (data + pointers * 8), data, pointers, 0), descriptor);
   });
-};
-
-export const writeException = (
-  s: Struct,
-  { kind, reason, trace }: { readonly kind: ErrorKind; readonly reason: string; readonly trace?: string },
-): void => {
-  setText(s._segment, pointerPosition(s, 0), reason);
-  setU16(s, 4, kinds.indexOf(kind));
-  if (trace !== undefined) setText(s._segment, pointerPosition(s, 1), trace);
 };

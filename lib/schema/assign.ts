@@ -26,7 +26,7 @@ export const assign = (builder: StructBuilder, value: unknown): void => {
   } else throw wrongType(builder._schema.path, "an object with its fields, or a reader or builder of it", value);
 };
 
-const { hasOwnProperty } = Object.prototype;
+const { hasOwnProperty: isOwn } = Object.prototype;
 
 /**
  * Objects of one type tend to have the same members in the same order: what stood at each place last time is tried before the
@@ -37,7 +37,7 @@ const assignFields = (builder: StructBuilder, value: Readonly<Record<string, unk
   const { _fields: fields, _order: order } = builder;
   let place = 0;
   for (const name in value) {
-    if (!hasOwnProperty.call(value, name)) continue;
+    if (!isOwn.call(value, name)) continue;
     const member = value[name];
     let access = order[place];
     if (access === undefined || access.schema.name !== name) {

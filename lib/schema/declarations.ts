@@ -40,7 +40,7 @@ const fileObject = (schema: FileSchema): object => {
 };
 
 /** A constant as a JavaScript value; structs and lists are readers. */
-export const constantValue = ({ type, value }: ConstSchema): unknown => decodeValue(type, value);
+const constantValue = ({ type, value }: ConstSchema): unknown => decodeValue(type, value);
 
 /** A value of a schema as a JavaScript value; structs and lists are readers. */
 export const decodeValue = (type: SchemaType, value: Value): unknown => {

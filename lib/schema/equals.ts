@@ -1,3 +1,4 @@
+import { withinCallStack } from "../serialization/call-stack.ts";
 import { type Comparison, comparePointers, compareStructs } from "../serialization/compare.ts";
 import { List } from "../serialization/list.ts";
 import { Struct } from "../serialization/struct.ts";
@@ -12,7 +13,7 @@ import { StructBase } from "./struct-base.ts";
  * are the same cannot be told, unless they are one object.
  */
 export const equals = (a: unknown, b: unknown): boolean | undefined => {
-  switch (compare(a, b)) {
+  switch (withinCallStack("One of these messages", () => compare(a, b))) {
     case "equal":
       return true;
     case "different":

@@ -24,7 +24,14 @@ import { Segment } from "../serialization/segment.ts";
 import { Struct } from "../serialization/struct.ts";
 import { readData, readText } from "../serialization/text.ts";
 import { elementSize, otherKind } from "../serialization/wire-pointer.ts";
-import { chargeElements, chargeStruct, defaultsPayer, printedValuesPerWord } from "./conversion-cost.ts";
+import {
+  chargeBytes,
+  chargeElements,
+  chargeStruct,
+  chargeWords,
+  defaultsPayer,
+  printedValuesPerWord,
+} from "./conversion-cost.ts";
 import type { PrimitiveTypeName, Value } from "./node.ts";
 import type { EnumSchema, FieldSchema, SchemaType, StructSchema } from "./schema.ts";
 
@@ -75,7 +82,9 @@ export const activeMember = (struct: Struct, schema: StructSchema): FieldSchema 
 
 const membersOf = (struct: Struct, schema: StructSchema): Member[] => {
   const { _dataBytes: dataBytes, _pointerCount: pointerCount } = struct;
-  chargeStruct(struct._segment.arena, schema.fields.length, dataBytes, pointerCount, printedValuesPerWord);
+  const { arena } = struct._segment;
+  if (schema.isGroup) chargeStruct(arena, schema.fields.length, 0, 0, printedValuesPerWord);
+  else chargeStruct(arena, schema.fields.length, dataBytes, pointerCount, printedValuesPerWord);
   const active = activeMember(struct, schema);
   const members: Member[] = [];
   for (const field of schema.fields) {
@@ -182,10 +191,16 @@ const foldDefault = <T>(struct: Struct, type: SchemaType, defaultValue: Value | 
   const payer = payerOf(struct);
   const depth = payer === struct._segment.arena ? struct._depth : payer.nestingLimit;
   switch (type.which) {
-    case "text":
-      return fold.text(defaultValue?.which === "text" ? defaultValue.value : "");
-    case "data":
-      return fold.data(defaultValue?.which === "data" ? defaultValue.value : new Uint8Array(0));
+    case "text": {
+      const value = defaultValue?.which === "text" ? defaultValue.value : "";
+      chargeBytes(payer, value.length, true);
+      return fold.text(value);
+    }
+    case "data": {
+      const value = defaultValue?.which === "data" ? defaultValue.value : nothing;
+      chargeBytes(payer, value.length, true);
+      return fold.data(value);
+    }
     case "interface":
       return fold.capability(true);
     default: {
@@ -218,18 +233,18 @@ const foldNull = <T>(payer: Arena, type: SchemaType, depth: number, fold: Fold<T
 };
 
 /** Folds what the pointer at `position` leads to; an empty value where it is null. */
-export const foldPointer = <T>(
-  segment: Segment,
-  position: number,
-  type: SchemaType,
-  depth: number,
-  fold: Fold<T>,
-): T => {
+const foldPointer = <T>(segment: Segment, position: number, type: SchemaType, depth: number, fold: Fold<T>): T => {
   switch (type.which) {
-    case "text":
-      return fold.text(readText(segment, position, ""));
-    case "data":
-      return fold.data(readData(segment, position) ?? new Uint8Array(0));
+    case "text": {
+      const value = readText(segment, position, "");
+      chargeBytes(segment.arena, value.length, false);
+      return fold.text(value);
+    }
+    case "data": {
+      const value = readData(segment, position) ?? nothing;
+      chargeBytes(segment.arena, value.length, false);
+      return fold.data(value);
+    }
     case "list":
       return foldList(segment, position, type.elementType, depth, fold);
     case "struct":
@@ -287,8 +302,11 @@ export const foldElements = <T>(list: Elements, type: SchemaType, depth: number,
       break;
     case "struct":
       if (step === 0 && length > 0) {
-        content.arena.charge(length * type.schema.fields.length);
+        const { arena } = content;
+        const before = arena.traversalLeft;
         const element = foldStruct(new Struct(content, start, 0, 0, depth - 1), type.schema, fold);
+        // All are alike, and each is written: what one has cost, the others cost again.
+        if (Number.isFinite(before)) chargeWords(arena, (length - 1) * (before - arena.traversalLeft));
         for (let i = 0; i < length; i++) elements.push(element);
         break;
       }

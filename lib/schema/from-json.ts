@@ -28,7 +28,7 @@ export type PlainStruct = Record<string, unknown>;
  *
  * Throws CAPNP_PARSE where the text is not JSON, CAPNP_TYPE where a value cannot be of its field's type, CAPNP_NESTING_LIMIT.
  */
-export const plainFromJson = (schema: StructSchema, text: string, options?: FromJsonOptions): PlainStruct => {
+const plainFromJson = (schema: StructSchema, text: string, options?: FromJsonOptions): PlainStruct => {
   if (typeof text !== "string") throw wrongType("fromJSON", "a string", text);
   let value: unknown;
   try {

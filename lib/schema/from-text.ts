@@ -18,11 +18,7 @@ export interface FromTextOptions {
  *
  * Throws CAPNP_PARSE where the text is something else, CAPNP_NO_SUCH_FIELD, CAPNP_NESTING_LIMIT.
  */
-export const plainFromText = (
-  schema: StructSchema,
-  text: string,
-  options?: FromTextOptions,
-): Record<string, unknown> => {
+const plainFromText = (schema: StructSchema, text: string, options?: FromTextOptions): Record<string, unknown> => {
   if (typeof text !== "string") throw wrongType("fromText", "a string", text);
   const reader = new TextReader(text);
   const plain = structFrom(reader, schema, options?.nestingLimit ?? defaultNestingLimit);

@@ -38,7 +38,7 @@ export const groupAccess = (field: FieldSchema, group: StructSchema): FieldAcces
 };
 
 /** Clears every field's place, union tags included. */
-export const clearFields = (struct: StructBase): void => {
+const clearFields = (struct: StructBase): void => {
   for (const access of struct._fields.values()) access.clear.call(struct);
   if (struct._tag >= 0) struct._segment.view.setUint16(struct._data + struct._tag, 0, true);
 };

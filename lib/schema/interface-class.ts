@@ -51,7 +51,7 @@ export abstract class InterfaceServer extends Server {
 }
 
 /** The class of an interface, defined at the first use. */
-export const interfaceClassOf = (schema: InterfaceSchema): InterfaceClass => schema.interfaceClass;
+const interfaceClassOf = (schema: InterfaceSchema): InterfaceClass => schema.interfaceClass;
 
 /** Makes the class of an interface; `InterfaceSchema.interfaceClass` keeps it. */
 export const defineInterface = (

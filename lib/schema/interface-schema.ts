@@ -14,6 +14,8 @@ export class MethodSchema {
   readonly node: Method;
   /** What the method is called in TypeScript and JavaScript; `node.name` is what the schema calls it. */
   readonly name: string;
+  /** What a server calls the form that takes nothing but `_context`. */
+  readonly contextName: string;
   /** What calls carry on the wire. */
   readonly ordinal: number;
   /** True for a method whose results are `stream`. */
@@ -27,6 +29,7 @@ export class MethodSchema {
     this.ordinal = ordinal;
     this.isStreaming = node.resultStructType === streamResultId;
     this.name = typescriptName(node.name, node.annotations);
+    this.contextName = `${this.name}_context`;
   }
 
   /** Id of the interface that declares the method. */
@@ -76,6 +79,7 @@ export class InterfaceSchema extends SchemaBase {
   /** Declared here, by ordinal. */
   readonly methods: readonly MethodSchema[];
   #all: ReadonlyMap<string, MethodSchema> | undefined;
+  #ancestry: readonly InterfaceSchema[] | undefined;
   #class: InterfaceClass | undefined;
 
   constructor(universe: SchemaUniverse, node: Node, brand: BrandArguments) {
@@ -112,6 +116,11 @@ export class InterfaceSchema extends SchemaBase {
 
   /** This interface and all that it extends, each once, nearest first. */
   get ancestry(): readonly InterfaceSchema[] {
+    this.#ancestry ??= this.#findAncestry();
+    return this.#ancestry;
+  }
+
+  #findAncestry(): InterfaceSchema[] {
     const seen = new Map<bigint, InterfaceSchema>();
     const pending: InterfaceSchema[] = [this];
     for (const next of pending) {

@@ -88,12 +88,20 @@ export const fromBytesPacked = <T extends RootType>(
   throw new CapnpError("CAPNP_TRUNCATED", "There is no message in 0 packed bytes.");
 };
 
-/** The message of these segments, which are read in place. */
+export interface SegmentOptions extends MessageOptions {
+  /** Whether the message is read from copies, so that the segments may change afterwards. Default: false. */
+  readonly copy?: boolean;
+}
+
+/** The message of these segments, which are read in place unless `copy` is set. */
 export const fromSegments = <T extends RootType>(
   type: T,
   segments: readonly MessageBytes[],
-  options?: MessageOptions,
-): RootOf<T> => readRoot(type, segments.map(bytesOf), options);
+  options?: SegmentOptions,
+): RootOf<T> => {
+  const views = segments.map(bytesOf);
+  return readRoot(type, options?.copy === true ? views.map((view) => view.slice()) : views, options);
+};
 
 const readAs =
   (encoding: Encoding) =>

@@ -185,6 +185,8 @@ export const newRequest = (hook: ClientHook, method: MethodSchema): StructBuilde
   initStruct(call.segment, call.position, dataBytes, pointerCount);
   const Request = requestClassOf(method.params);
   const request = new Request(target.segment, target.start, dataBytes, pointerCount, unlimitedNesting);
+  // The user has it, also after it was sent.
+  call.segment.isExposed = true;
   calls.set(request, { call, method });
   forgotten.register(request, call, request);
   return request as StructBuilder & MethodRequest;

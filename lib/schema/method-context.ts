@@ -1,3 +1,4 @@
+import { type Logger, silent } from "../logger.ts";
 import type { CallContext } from "../rpc/capability/call-context.ts";
 import { canceledError } from "../rpc/capability/local-call-context.ts";
 import { Payload } from "../rpc/capability/payload.ts";
@@ -43,6 +44,8 @@ export class MethodContext {
 
   /** The results, built in the message that carries them. */
   get results(): StructBuilder {
+    // The user has it, also after the method has returned.
+    this.#context.results().segment.isExposed = true;
     return resultsBuilder(this.#context, this.#method);
   }
 
@@ -108,6 +111,14 @@ export class MethodContext {
   /** Who calls: address, whether encrypted, certificate; undefined for a call from within the vat. */
   get peer(): object | undefined {
     return this.#context.caller;
+  }
+
+  /**
+   * Where the connection logs, with the fields `conn`, `peer`, `method` and `call` on every line; it logs nothing for a call from
+   * within the vat, and where the vat was given no logger.
+   */
+  get logger(): Logger {
+    return this.#context.logger ?? silent;
   }
 
   /**

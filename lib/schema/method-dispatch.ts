@@ -35,11 +35,13 @@ export const dispatchMethod = (
     return;
   }
   if (method.isStreaming) return dispatchStreaming(server, method, context);
+  let withContext: Method | undefined;
   let returned: unknown;
   try {
-    returned = runMethod(server, method, context, new MethodContext(context, method));
+    withContext = findMethod(server, method.contextName);
+    returned = runMethod(server, method, withContext, context, new MethodContext(context, method));
     if (!isThenable(returned)) {
-      complete(context, method, returned);
+      finish(context, method, withContext, returned);
       return;
     }
     // Another call's results on their way: what is pipelined on this call's goes there at once.
@@ -52,7 +54,7 @@ export const dispatchMethod = (
   return Promise.resolve(returned).then(
     (value) => {
       try {
-        complete(context, method, value);
+        finish(context, method, withContext, value);
       } catch (error) {
         context.threw(error);
       }
@@ -63,6 +65,7 @@ export const dispatchMethod = (
 
 /** A method whose results are `stream`: it is done when it has taken what it was given, or handed it on. */
 const dispatchStreaming = (server: object, method: MethodSchema, context: CallContext): StreamRun | undefined => {
+  let withContext: Method | undefined;
   const methodContext = new MethodContext(context, method);
   const fail = (thrown: unknown): Error | undefined => {
     context.threw(thrown);
@@ -76,11 +79,12 @@ const dispatchStreaming = (server: object, method: MethodSchema, context: CallCo
     return undefined;
   };
   try {
-    const returned = runMethod(server, method, context, methodContext);
+    withContext = findMethod(server, method.contextName);
+    const returned = runMethod(server, method, withContext, context, methodContext);
     if (!isThenable(returned)) {
       const forwarded = MethodContext.forwarded(methodContext);
       if (forwarded !== undefined) return new StreamRun(handOn(forwarded));
-      complete(context, method, returned);
+      finish(context, method, withContext, returned);
       return undefined;
     }
     return new StreamRun(
@@ -88,7 +92,7 @@ const dispatchStreaming = (server: object, method: MethodSchema, context: CallCo
         .then((value) => {
           const forwarded = MethodContext.forwarded(methodContext);
           if (forwarded !== undefined) return handOn(forwarded);
-          complete(context, method, value);
+          finish(context, method, withContext, value);
           return undefined;
         })
         .catch(fail),
@@ -102,10 +106,10 @@ const dispatchStreaming = (server: object, method: MethodSchema, context: CallCo
 const runMethod = (
   server: object,
   method: MethodSchema,
+  withContext: Method | undefined,
   context: CallContext,
   methodContext: MethodContext,
 ): unknown => {
-  const withContext = findMethod(server, `${method.name}_context`);
   if (withContext !== undefined) return withContext.call(server, methodContext);
   const byName = findMethod(server, method.name);
   if (byName === undefined) {
@@ -125,6 +129,17 @@ const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   // A server object may have a method named `then`.
   !(value instanceof Server) &&
   typeof (value as PromiseLike<unknown>).then === "function";
+
+/** Completes the call. A method that ends in `_context` has set the results itself: what it returns would have no place. */
+const finish = (context: CallContext, method: MethodSchema, withContext: Method | undefined, value: unknown): void => {
+  if (withContext !== undefined && value !== undefined && value !== null && !context.completed) {
+    throw new CapnpError(
+      "CAPNP_TYPE",
+      `${method.interface.path}.${method.name}_context returned ${typeof value}. A method that ends in _context sets context.results and returns nothing; one that is named ${method.name} may return its results.`,
+    );
+  }
+  complete(context, method, value);
+};
 
 /** Fills the results with what a method returned, by the rules of `Interface.Server`, and sends them. */
 const complete = (context: CallContext, method: MethodSchema, value: unknown): void => {
@@ -169,9 +184,8 @@ const isPlainObject = (value: unknown): value is object => {
  */
 const findMethod = (server: object, name: string): Method | undefined => {
   for (let at: object | null = server; at !== null && at !== Server.prototype; at = Object.getPrototypeOf(at)) {
-    const descriptor = Object.getOwnPropertyDescriptor(at, name);
-    if (descriptor === undefined) continue;
-    const found: unknown = descriptor.get === undefined ? descriptor.value : Reflect.get(at, name, server);
+    if (!Object.hasOwn(at, name)) continue;
+    const found: unknown = Reflect.get(at, name, server);
     const isClass = name === "constructor" && typeof found === "function" && found.prototype === at;
     if (typeof found === "function" && !isClass) return found as Method;
   }

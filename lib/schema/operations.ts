@@ -1,5 +1,6 @@
 import { CapnpError } from "../errors.ts";
 import type { AllocationOptions } from "../serialization/arena.ts";
+import { withinCallStack } from "../serialization/call-stack.ts";
 import { MessageBuilder } from "../serialization/message.ts";
 import { replaceStruct } from "../serialization/replace.ts";
 import { wrongType } from "../serialization/scalar.ts";
@@ -114,15 +115,16 @@ export const copy: Copy = (struct: unknown, options?: AllocationOptions): Struct
   const message = new MessageBuilder(options);
   if (from._schema.isGroup) {
     const group = message.initRoot(Builder, dataBytes, pointerCount);
-    assign(group, from);
+    withinCallStack("This group", () => assign(group, from));
     return group;
   }
-  replaceStruct(message.rootSegment, 0, from);
+  withinCallStack("This message", () => replaceStruct(message.rootSegment, 0, from));
   return message.root(Builder, dataBytes, pointerCount);
 };
 
 /** What a struct and everything in it occupy, in words and capabilities: what a copy would need. */
 export const totalSize = (struct: unknown): MessageSize => {
   const from = structOf(struct);
-  return structSize(from._segment, from._data, from._dataBytes, from._pointerCount, from._depth);
+  const { _segment: segment, _data: data, _dataBytes: dataBytes, _pointerCount: pointerCount, _depth: depth } = from;
+  return withinCallStack("This message", () => structSize(segment, data, dataBytes, pointerCount, depth));
 };

@@ -1,11 +1,19 @@
 import type { Arena } from "../serialization/arena.ts";
+import { withinCallStack } from "../serialization/call-stack.ts";
 import { List, type ListConstructor } from "../serialization/list.ts";
 import { defaultNestingLimit } from "../serialization/read-limiter.ts";
 import { wrongType } from "../serialization/scalar.ts";
 import { AnyPointerReader } from "./any-pointer.ts";
 import { discriminantOf } from "./assign.ts";
 import { base64 } from "./byte-text.ts";
-import { chargeElements, chargeStruct, defaultsPayer, valuesPerWord } from "./conversion-cost.ts";
+import {
+  chargeBytes,
+  chargeElements,
+  chargeStruct,
+  converting,
+  defaultsPayer,
+  valuesPerWord,
+} from "./conversion-cost.ts";
 import { asReader } from "./operations.ts";
 import { StructBase, type StructReader } from "./struct-base.ts";
 
@@ -29,7 +37,10 @@ export const toObject = (value: unknown, options: ToObjectOptions = {}): unknown
   if (!(value instanceof StructBase || value instanceof List)) throw wrongType("toObject", "a struct or a list", value);
   const leaf: Leaf =
     options.bytes === "base64" ? (one) => (one instanceof Uint8Array ? base64(one) : one) : (one) => one;
-  return plain(value, options.defaults === true, leaf, value._segment.arena);
+  const { arena } = value._segment;
+  return withinCallStack("This message", () =>
+    converting(arena, () => plain(value, options.defaults === true, leaf, arena)),
+  );
 };
 
 /** @param payer The message that is charged, also for default values, which lie in no message. */
@@ -47,6 +58,7 @@ const plain = (value: unknown, defaults: boolean, leaf: Leaf, payer: Arena): unk
     return list.map((one) => plain(one, defaults, leaf, payer));
   }
   if (value instanceof AnyPointerReader && value.isNull) return null;
+  if (typeof value === "string" || value instanceof Uint8Array) chargeBytes(payer, value.length, false);
   return leaf(value);
 };
 
@@ -63,7 +75,11 @@ const limited = (list: List<unknown>): List<unknown> => {
 
 const plainStruct = (struct: StructReader, defaults: boolean, leaf: Leaf, payer: Arena): object => {
   const object: Record<string, unknown> = {};
-  chargeStruct(payer, struct._fields.size, struct._dataBytes, struct._pointerCount, valuesPerWord);
+  const { _dataBytes: dataBytes, _pointerCount: pointerCount } = struct;
+  // A group lies where its struct lies, and a default value in no message: neither has words that pay for it.
+  if (struct._schema.isGroup || struct._segment.arena !== payer) {
+    chargeStruct(payer, struct._fields.size, 0, 0, valuesPerWord);
+  } else chargeStruct(payer, struct._fields.size, dataBytes, pointerCount, valuesPerWord);
   const active = struct._tag < 0 ? undefined : struct._union[discriminantOf(struct)];
   for (const access of struct._fields.values()) {
     const { schema } = access;

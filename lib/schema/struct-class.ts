@@ -3,7 +3,7 @@ import type { Struct, StructConstructor } from "../serialization/struct.ts";
 import { assign } from "./assign.ts";
 import type { StructRestorer } from "./restorer.ts";
 import type { StructSchema } from "./schema.ts";
-import { StructBase, type StructBuilder, StructReader } from "./struct-base.ts";
+import { StructBase, type StructBuilder, type StructReader } from "./struct-base.ts";
 
 /**
  * A struct type: what `Person` is. Besides these members it has the types and constants that are declared inside of the
@@ -24,9 +24,6 @@ export interface StructClass {
   of(...types: unknown[]): StructClass;
 }
 
-/** The class of a struct type, defined at the first use. */
-export const structClassOf = (schema: StructSchema): StructClass => schema.structClass;
-
 /** Whether a value is a reader or builder of any struct type, or of the given one. */
 export const isStruct = (value: unknown, type?: StructClass): value is StructBase =>
   value instanceof StructBase && (type === undefined || value._schema.id === type.schema.id);
@@ -36,6 +33,3 @@ export const isStruct = (value: unknown, type?: StructClass): value is StructBas
  * CAPNP_TYPE for anything else, CAPNP_NO_SUCH_FIELD for a name that the struct does not have.
  */
 export const assignStruct = (builder: Struct, value: unknown): void => assign(builder as StructBuilder, value);
-
-/** Whether a struct is a reader, not a builder. */
-export const isReader = (value: Struct): value is StructReader => value instanceof StructReader;

@@ -1,3 +1,4 @@
+import { withinCallStack } from "../serialization/call-stack.ts";
 import { CapnpError } from "../errors.ts";
 import { type AllocationOptions, movingSegmentBytes } from "../serialization/arena.ts";
 import { MessageBuilder } from "../serialization/message.ts";
@@ -109,7 +110,7 @@ export const structClassPrototype: object = Object.create(null, {
       schema._expectedBytes = 0;
       const message = new MessageBuilder(options, undefined, undefined, expectedBytes);
       const root = message.initRoot(this.Builder, this.dataBytes, this.pointerCount);
-      if (value !== undefined) assign(root, value);
+      if (value !== undefined) withinCallStack("This value", () => assign(root, value));
       return root;
     },
     writable: true,

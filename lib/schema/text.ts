@@ -1,3 +1,4 @@
+import { converting } from "./conversion-cost.ts";
 import { CapnpError } from "../errors.ts";
 import { List } from "../serialization/list.ts";
 import { wrongType } from "../serialization/scalar.ts";
@@ -40,7 +41,7 @@ interface MemberPiece {
  * Throws the errors of reading a message, and CAPNP_MESSAGE_SIZE where the text is longer than a string can be.
  */
 export const formatText = (struct: Struct, schema: StructSchema, options?: TextOptions): string =>
-  print(() => foldStruct(struct, schema, textFold), schema.path, options);
+  print(() => converting(struct._segment.arena, () => foldStruct(struct, schema, textFold)), schema.path, options);
 
 /** The same of a list. */
 const formatList = (list: List<unknown>, options?: TextOptions): string => {
@@ -57,7 +58,8 @@ const formatList = (list: List<unknown>, options?: TextOptions): string => {
   const stepBits = type.which === "bool" ? 1 : list._step * 8;
   const elements = { segment, start, length, stepBits, dataBytes, pointerCount };
   // The list's own depth is that of its elements.
-  return print(() => foldElements(elements, type, list._depth + 1, textFold), typeName(type), options);
+  const fold = (): Piece => foldElements(elements, type, list._depth + 1, textFold);
+  return print(() => converting(list._segment.arena, fold), typeName(type), options);
 };
 
 const print = (fold: () => Piece, what: string, options: TextOptions | undefined): string => {

@@ -1,6 +1,8 @@
+import { withinCallStack } from "../serialization/call-stack.ts";
 import { List } from "../serialization/list.ts";
 import type { Struct } from "../serialization/struct.ts";
 import { base64, hex } from "./byte-text.ts";
+import { converting } from "./conversion-cost.ts";
 import { type Fold, foldStruct, type Member } from "./fold.ts";
 import {
   type DataEncoding,
@@ -20,12 +22,14 @@ export type Json = null | boolean | number | string | Json[] | { [name: string]:
  * obeyed. Capabilities and AnyPointers have no form in JSON and are left out.
  */
 export const structToJson = (struct: Struct, schema: StructSchema): Json =>
-  foldStruct(struct, schema, folds.array) as Json;
+  withinCallStack("This message", () =>
+    converting(struct._segment.arena, () => foldStruct(struct, schema, folds.array)),
+  ) as Json;
 
 /** What `JSON.stringify` asks structs and lists for. */
 export const toJSON = (value: unknown): unknown => {
   if (value instanceof StructBase) return structToJson(value, value._schema);
-  if (value instanceof List) return (value as List<unknown>).map(toJSON);
+  if (value instanceof List) return converting(value._segment.arena, () => (value as List<unknown>).map(toJSON));
   if (typeof value === "bigint") return value.toString();
   if (typeof value === "number" && !Number.isFinite(value)) return String(value);
   if (value instanceof Uint8Array) return Array.from(value);

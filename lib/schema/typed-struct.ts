@@ -5,7 +5,7 @@ import type { StructConstructor } from "../serialization/struct.ts";
 import type { MessageSize } from "../serialization/total-size.ts";
 import type { FromJsonOptions } from "./from-json.ts";
 import type { FromTextOptions } from "./from-text.ts";
-import type { MessageBytes } from "./message-io.ts";
+import type { MessageBytes, SegmentOptions } from "./message-io.ts";
 import type { ToObjectOptions } from "./plain-object.ts";
 import type { StructRestorer } from "./restorer.ts";
 import type { FieldSchema, StructSchema } from "./schema.ts";
@@ -100,7 +100,7 @@ export interface StructClass<
   /** The packed message that `bytes` begin with. */
   fromBytesPacked(bytes: MessageBytes, options?: MessageOptions): Reader;
   /** The message of these segments, which are read in place. */
-  fromSegments(segments: readonly MessageBytes[], options?: MessageOptions): Reader;
+  fromSegments(segments: readonly MessageBytes[], options?: SegmentOptions): Reader;
   /** Reads one message from a stream and leaves what follows it there. Undefined at the end of the stream. */
   read(stream: ByteStream, options?: MessageOptions): Promise<Reader | undefined>;
   /** As `read`, of packed messages. */

@@ -13,7 +13,7 @@ import { Segment } from "./segment.ts";
  * Releases the capabilities of messages that were collected without having been released. The arena goes with the last
  * reader or builder into it; its table knows nothing of the arena.
  */
-const forgotten = new FinalizationRegistry<CapTable>((table) => table.release());
+const forgotten = new FinalizationRegistry<CapTable>((table) => table.forgotten());
 
 /** The segments of one message, what reading it may still cost, and its capabilities. */
 export class Arena {
@@ -21,6 +21,11 @@ export class Arena {
   /** Words that reading may still visit; infinite in a message that is being built here. */
   traversalLeft: number;
   readonly nestingLimit: number;
+  /**
+   * True where whoever has the message surely releases its capabilities. Otherwise that is left to the collector, which is
+   * expensive: what it is to report on lives until a full collection.
+   */
+  releasedByOwner = false;
   #capTable: CapTable | undefined;
 
   constructor(traversalLeft: number, nestingLimit: number) {
@@ -35,7 +40,7 @@ export class Arena {
 
   set capTable(table: CapTable) {
     this.#capTable = table;
-    forgotten.register(this, table);
+    if (!this.releasedByOwner) forgotten.register(this, table);
   }
 
   get hasCapTable(): boolean {
@@ -167,8 +172,9 @@ export class BuilderArena extends Arena {
   /**
    * @param first Zeroed memory for the first segment; without it, it is allocated at need.
    * @param expectedBytes What the message may become, where there are no options.
+   * @param firstView A view of just that memory, where there is one.
    */
-  constructor(options?: AllocationOptions, first?: Uint8Array, expectedBytes = 0) {
+  constructor(options?: AllocationOptions, first?: Uint8Array, expectedBytes = 0, firstView?: DataView) {
     super(Number.POSITIVE_INFINITY, unlimitedNesting);
     const words = options?.firstSegment === undefined ? options?.firstSegmentWords : options.firstSegment.length / 8;
     const firstBytes = (words ?? defaultFirstSegmentWords) * 8;
@@ -176,12 +182,12 @@ export class BuilderArena extends Arena {
     this.#moves = options === undefined;
     this.#grow = options?.allocation !== "fixed";
     this.#allocate = options?.allocate;
-    if (first !== undefined) this.#add(first);
+    if (first !== undefined) this.#add(first, firstView);
     else if (options?.firstSegment !== undefined) this.#add(checkedFirstSegment(options.firstSegment));
   }
 
-  #add(bytes: Uint8Array): Segment {
-    const segment = new Segment(this, this.segments.length, bytes, 0);
+  #add(bytes: Uint8Array, view?: DataView): Segment {
+    const segment = new Segment(this, this.segments.length, bytes, 0, false, view);
     this.segments.push(segment);
     this.#total += bytes.length;
     this.#open = segment;
@@ -244,6 +250,11 @@ export class BuilderArena extends Arena {
     const segment = this.#add(new Uint8Array(Math.max(bytes, Math.min(wanted, maxSegmentBytes))));
     if (this.#moves && segment.id === 0) segment.maxBytes = movingSegmentBytes;
     return segment;
+  }
+
+  /** The used part of every segment, for somebody who looks at it and lets it go before the message does. */
+  lend(): Uint8Array[] {
+    return this.segments.map(({ bytes, end }) => new Uint8Array(bytes.buffer, bytes.byteOffset, end));
   }
 
   /** The used part of every segment, as it lies in memory. */

@@ -3,6 +3,7 @@
  * hashed or signed. One segment without framing; objects in preorder without gaps; trailing zero words of a data section and
  * trailing null pointers left out, in a list of structs as far as all elements allow it.
  */
+import { withinCallStack } from "./call-stack.ts";
 import { CapnpError } from "../errors.ts";
 import { BuilderArena, readerArena } from "./arena.ts";
 import { initList, initStruct, initStructList } from "./pointer-builder.ts";
@@ -27,7 +28,10 @@ const used = (segment: Segment): Uint8Array => segment.bytes.subarray(0, segment
  *
  * Throws CAPNP_POINTER_KIND where it holds a capability, and the errors of reading a message.
  */
-export const canonicalize = (struct: Struct): Uint8Array => {
+export const canonicalize = (struct: Struct): Uint8Array =>
+  withinCallStack("This message", () => canonicalStruct(struct));
+
+const canonicalStruct = (struct: Struct): Uint8Array => {
   // Nothing grows in canonical form, so one segment of the present size is enough.
   const { _segment: segment, _data: data, _dataBytes: dataBytes, _pointerCount: pointerCount, _depth: depth } = struct;
   const root = rootSegment(1 + structSize(segment, data, dataBytes, pointerCount, depth).wordCount);
@@ -46,7 +50,7 @@ export const isCanonical = (segments: readonly Uint8Array[], options?: ReaderOpt
   if (segments.length !== 1 || bytes === undefined || bytes.length < 8 || bytes.length % 8 !== 0) return false;
   const { nestingLimit, segments: read } = readerArena(segments, options);
   const walk = new PreorderWalk(read[0] as Segment);
-  return walk.pointer(0, nestingLimit) && walk.next === bytes.length;
+  return withinCallStack("This message", () => walk.pointer(0, nestingLimit)) && walk.next === bytes.length;
 };
 
 /** Goes through a message in preorder, for as long as every object lies where the one before it ends and is no larger than need be. */

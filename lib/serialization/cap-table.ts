@@ -17,6 +17,8 @@ export class CapTable {
   /** What was made for the user from an entry; the entry's reference belongs to that object then. */
   #taken: (object | undefined)[] | undefined;
   #released = false;
+  /** Called when the message was collected while the table still held something. */
+  onForgotten: (() => void) | undefined;
 
   /** @param entries One reference for each is handed over to the table. */
   constructor(entries: (Capability | null)[] = []) {
@@ -90,6 +92,16 @@ export class CapTable {
     for (let i = 0; i < this.#entries.length; i++) {
       if (this.#taken?.[i] === undefined) this.#entries[i]?.release();
     }
+  }
+
+  /** The message was collected. */
+  forgotten(): void {
+    if (this.onForgotten !== undefined && !this.#released && this.#holds) this.onForgotten();
+    this.release();
+  }
+
+  get #holds(): boolean {
+    return this.#entries.some((entry, i) => entry !== null && this.#taken?.[i] === undefined);
   }
 
   /** The entries as they are, for a connection to describe to its peer. */

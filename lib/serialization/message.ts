@@ -50,14 +50,16 @@ export class MessageBuilder {
    * @param first Zeroed memory of at least a word to build the first segment in.
    * @param existing The segments of a message to go on with, where they lie; see `BuilderArena.reopen`.
    * @param expectedBytes What the message may become, where there are no options.
+   * @param firstView A view of `first`, where there is one.
    */
   constructor(
     options?: AllocationOptions,
     first?: Uint8Array,
     existing?: readonly UsedMemory[],
     expectedBytes?: number,
+    firstView?: DataView,
   ) {
-    this.arena = new BuilderArena(options, first, expectedBytes);
+    this.arena = new BuilderArena(options, first, expectedBytes, firstView);
     if (existing !== undefined) this.arena.reopen(existing);
     this.rootSegment = this.arena.segments[0] ?? this.arena.roomFor(8);
     if (this.rootSegment.end === 0) this.rootSegment.allocate(8);

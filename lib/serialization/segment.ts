@@ -19,11 +19,14 @@ export class Segment {
   /** How large it may become by moving to larger memory; 0 where it has to stay, as somebody else knows of its memory. */
   maxBytes = 0;
 
-  constructor(arena: Arena, id: number, bytes: Uint8Array, end: number, external = false) {
+  /** True once somebody outside of the library may have a view of its memory, or a reader or builder that refers to it. */
+  isExposed = false;
+
+  constructor(arena: Arena, id: number, bytes: Uint8Array, end: number, external = false, view?: DataView) {
     this.arena = arena;
     this.id = id;
     this.bytes = bytes;
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.view = view ?? new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.end = end;
     this.external = external;
   }
@@ -42,9 +45,18 @@ export class Segment {
     return needed <= this.bytes.length || this.#enlarge(needed);
   }
 
+  /** Takes its memory away, which is going to be used otherwise: it has no words any more. */
+  detach(): void {
+    this.bytes = nothing;
+    this.view = nothingView;
+    this.end = 0;
+    this.maxBytes = 0;
+  }
+
   /** A view of a part of the segment for use outside of the library. It stays true: from now on the memory does not move. */
   expose(start: number, length: number): Uint8Array {
     this.maxBytes = 0;
+    this.isExposed = true;
     // Not `subarray`: of a Node Buffer it makes a Buffer.
     return new Uint8Array(this.bytes.buffer, this.bytes.byteOffset + start, length);
   }
@@ -62,3 +74,6 @@ export class Segment {
     return true;
   }
 }
+
+const nothing = new Uint8Array(0);
+const nothingView = new DataView(nothing.buffer);

@@ -2,7 +2,7 @@ import type { Segment } from "./segment.ts";
 import { copyPointer } from "./copy.ts";
 import { forgetPointer } from "./orphan.ts";
 import { initStruct, initStructList, transferPointer, zeroPointer } from "./pointer-builder.ts";
-import { resolveAnyList, resolveList, resolveStruct, target } from "./resolve-pointer.ts";
+import { resolveList, resolveStruct, target } from "./resolve-pointer.ts";
 import type { Struct } from "./struct.ts";
 import { checkGrowth } from "./upgrade-limit.ts";
 import { elementSize } from "./wire-pointer.ts";
@@ -145,7 +145,3 @@ export const getList = (segment: Segment, position: number, size: number, defaul
   copyPointer(segment, position, defaultValue, 0, unlimitedNesting);
   return resolveList(segment, position, size, unlimitedNesting);
 };
-
-/** Any list under a pointer as it is, for AnyPointer. */
-export const getAnyList = (segment: Segment, position: number): boolean =>
-  resolveAnyList(segment, position, unlimitedNesting);

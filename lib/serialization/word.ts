@@ -1,5 +1,4 @@
-/** Cap'n Proto measures in words of 8 bytes; this library measures in bytes and says so where it does not. */
-export const bytesPerWord = 8;
+// Cap'n Proto measures in words of 8 bytes; this library measures in bytes and says so where it does not.
 
 /** The largest number of words a struct or list may have: list pointers count in 29 bits. */
 export const maxListElements = 0x1fffffff;

@@ -6,7 +6,8 @@ import { equals } from "../../lib/schema/equals.ts";
 import { canonicalize, isCanonical } from "../../lib/serialization/canonical.ts";
 import { MessageBuilder } from "../../lib/serialization/message.ts";
 import { Struct } from "../../lib/serialization/struct.ts";
-import { messageMemory } from "../../lib/rpc/message-memory.ts";
+import { giveMemory, takeMemory } from "../../lib/rpc/message-memory.ts";
+import { messageTag, OutgoingMessage } from "../../lib/rpc/wire.ts";
 import { collectGarbage } from "../support/budget.ts";
 import { expectError } from "../support/errors.ts";
 import type { Loose } from "../support/loose.ts";
@@ -201,18 +202,60 @@ describe("a message that is built", () => {
   });
 
   it("shares its memory with no other, though messages of calls lie side by side", () => {
-    const parts = Array.from({ length: 200 }, (_, i) => messageMemory(8 * (1 + (i % 40))));
-    for (const [i, part] of parts.entries()) {
-      expect(part.every((byte) => byte === 0)).to.equal(true);
-      part.fill(1 + (i % 255));
+    const pieces = Array.from({ length: 200 }, takeMemory);
+    for (const [i, { bytes }] of pieces.entries()) {
+      expect(bytes.every((byte) => byte === 0)).to.equal(true);
+      bytes.fill(1 + (i % 255));
     }
-    for (const [i, part] of parts.entries()) expect(part.every((byte) => byte === 1 + (i % 255))).to.equal(true);
-    const room = messageMemory(64);
-    const neighbour = messageMemory(64);
-    const builder = new MessageBuilder(undefined, room);
+    for (const [i, { bytes }] of pieces.entries()) {
+      expect(bytes.every((byte) => byte === 1 + (i % 255))).to.equal(true);
+    }
+    const { bytes, view } = takeMemory();
+    const neighbour = takeMemory();
+    const builder = new MessageBuilder(undefined, bytes, undefined, undefined, view);
     // More than there is room for: the rest goes into a segment of its own.
-    builder.initRoot(Struct, 256, 0);
+    builder.initRoot(Struct, 2048, 0);
     expect(builder.segments().length).to.equal(2);
-    expect(neighbour.every((byte) => byte === 0)).to.equal(true);
+    expect(neighbour.bytes.every((byte) => byte === 0)).to.equal(true);
+  });
+
+  it("gets memory that was used before only when it is zeroed", () => {
+    const memory = takeMemory();
+    memory.bytes.fill(0xff, 0, 100);
+    giveMemory(memory, 100);
+    const again = takeMemory();
+    expect(again).to.equal(memory);
+    expect(again.bytes.every((byte) => byte === 0)).to.equal(true);
+  });
+
+  it("gives its memory back once it is sent and done, and cannot look at it any more", () => {
+    for (const first of ["sent", "done"] as const) {
+      const message = new OutgoingMessage(messageTag.finish, "finish");
+      const [bytes] = message.segments;
+      message[first]();
+      expect(
+        bytes?.some((byte) => byte !== 0),
+        first,
+      ).to.equal(true);
+      message[first === "sent" ? "done" : "sent"]();
+      expect(
+        bytes?.every((byte) => byte === 0),
+        first,
+      ).to.equal(true);
+      expect(message.builder.rootSegment.bytes.length).to.equal(0);
+      expect(() => message.at._segment.view.getUint8(0)).to.throw(RangeError);
+    }
+  });
+
+  it("keeps its memory where somebody outside may look at it later", () => {
+    const message = new OutgoingMessage(messageTag.finish, "finish");
+    const [bytes] = message.segments;
+    message.builder.rootSegment.isExposed = true;
+    message.sent();
+    message.done();
+    expect(bytes?.some((byte) => byte !== 0)).to.equal(true);
+    expect(takeMemory().bytes.buffer === bytes?.buffer && takeMemory().bytes.byteOffset === bytes.byteOffset).to.equal(
+      false,
+    );
   });
 });

@@ -45,22 +45,22 @@ describe("a server under a flood", () => {
     const server = await start({ never: () => hung.never() }, { limits: { maxCalls: 100 } });
     const peer = await server.attacker(firstBootstrap);
     await server.withstands(async () => {
-      for (let id = 1; id <= 10_000; id += 1000) await peer.write(calls("never").many(id, id + 1000));
-      await peer.until(() => peer.answered === 1 + 9_900);
+      for (let id = 1; id <= 4000; id += 1000) await peer.write(calls("never").many(id, id + 1000));
+      await peer.until(() => peer.answered === 1 + 3900);
     });
     expect(hung.running).to.equal(100);
-    expect(peer.exceptions).to.deep.equal(new Map([["overloaded", 9_900]]));
-    expect(server.attackers[0]).to.include({ calls: 100, overloaded: 9_900 });
+    expect(peer.exceptions).to.deep.equal(new Map([["overloaded", 3900]]));
+    expect(server.attackers[0]).to.include({ calls: 100, overloaded: 3900 });
   });
 
   it("of calls that are never finished ends the connection at maxAnswers", async () => {
-    const server = await start({ fail: () => Promise.reject(new Error("no")) }, { limits: { maxAnswers: 5000 } });
+    const server = await start({ fail: () => Promise.reject(new Error("no")) }, { limits: { maxAnswers: 2000 } });
     const peer = await server.attacker(firstBootstrap);
     await server.withstands(async () => {
-      for (let id = 1; id <= 20_000; id += 500) await peer.write(calls("fail").many(id, id + 500));
+      for (let id = 1; id <= 8000; id += 500) await peer.write(calls("fail").many(id, id + 500));
       await peer.closed;
     });
-    expect(peer.abort).to.match(/5000 unfinished calls \(maxAnswers\)/);
+    expect(peer.abort).to.match(/2000 unfinished calls \(maxAnswers\)/);
   });
 
   it("of calls whose answers nobody reads holds no more than the limits of the queue, and hangs up", async () => {
@@ -108,7 +108,7 @@ describe("a server under a flood", () => {
   it("of Bootstraps and their Finishes answers each and keeps nothing", async () => {
     const server = await start();
     const peer = await server.attacker();
-    const count = 20_000;
+    const count = 6000;
     await server.withstands(async () => {
       for (let id = 0; id < count; id += 1000) {
         await peer.write(interleaved([bootstraps(), finishes()], id, id + 1000));
@@ -124,7 +124,7 @@ describe("a server under a flood", () => {
     const server = await start({}, { limits: { maxAnswers: 2000 } });
     const peer = await server.attacker();
     await server.withstands(async () => {
-      for (let id = 0; id < 10_000; id += 500) await peer.write(bootstraps().many(id, id + 500));
+      for (let id = 0; id < 6000; id += 500) await peer.write(bootstraps().many(id, id + 500));
       await peer.closed;
     });
     expect(peer.abort).to.match(/maxAnswers/);
@@ -140,8 +140,7 @@ describe("a server under a flood", () => {
     });
     const peer = await server.attacker(firstBootstrap);
     await server.withstands(async () => {
-      for (let id = 1; id <= 20_000; id += 500)
-        await peer.write(interleaved([calls("never"), finishes()], id, id + 500));
+      for (let id = 1; id <= 5000; id += 500) await peer.write(interleaved([calls("never"), finishes()], id, id + 500));
       await peer.closed;
     });
     expect(peer.abort).to.match(/cancels too many calls: more than 1000 at once \(cancelBurst\) and 33 in a second/);
@@ -151,12 +150,12 @@ describe("a server under a flood", () => {
   it("of capabilities in ever new descriptors ends the connection at maxImports", async () => {
     const server = await start(
       { never: () => hung.never() },
-      { limits: { maxImports: 5000, maxCalls: Number.POSITIVE_INFINITY } },
+      { limits: { maxImports: 2000, maxCalls: Number.POSITIVE_INFINITY } },
     );
     const peer = await server.attacker(firstBootstrap);
     const never = testSchema.Node.schema.allMethods.get("never");
     await server.withstands(async () => {
-      for (let id = 1; id <= 100; id++) {
+      for (let id = 1; id <= 40; id++) {
         const message = rpc.Message.newMessage();
         const call = message.init("call");
         call.questionId = id;
@@ -173,14 +172,14 @@ describe("a server under a flood", () => {
   });
 
   it("of calls that each ask for a capability of ours refuses them at maxExports", async () => {
-    const server = await start({ make: () => new Made() }, { limits: { maxExports: 1000 } });
+    const server = await start({ make: () => new Made() }, { limits: { maxExports: 500 } });
     const peer = await server.attacker(firstBootstrap);
     await server.withstands(async () => {
-      for (let id = 1; id <= 5000; id += 500) await peer.write(calls("make").many(id, id + 500));
-      await peer.until(() => peer.answered === 5001);
+      for (let id = 1; id <= 2000; id += 500) await peer.write(calls("make").many(id, id + 500));
+      await peer.until(() => peer.answered === 2001);
     });
-    expect(peer.exceptions).to.deep.equal(new Map([["overloaded", 5001 - 1000]]));
-    expect(server.attackers[0]).to.include({ exports: 1000 });
+    expect(peer.exceptions).to.deep.equal(new Map([["overloaded", 2001 - 500]]));
+    expect(server.attackers[0]).to.include({ exports: 500 });
   });
 
   it("of messages that it does not know echoes them, and holds nothing", async () => {
@@ -191,8 +190,8 @@ describe("a server under a flood", () => {
     );
     const many = new FrameTemplate(frame, []).many(0, 500);
     await server.withstands(async () => {
-      for (let i = 0; i < 40; i++) await peer.write(many);
-      await peer.until(() => peer.heard.get(messageTag.unimplemented) === 20_000);
+      for (let i = 0; i < 12; i++) await peer.write(many);
+      await peer.until(() => peer.heard.get(messageTag.unimplemented) === 6000);
     });
     expect(server.attackers[0]).to.include({ answers: 0, exports: 0, imports: 0 });
   });
@@ -205,10 +204,10 @@ describe("a server under a flood", () => {
       }
       return heldBytes();
     };
-    await run(5000);
-    const early = await run(5000);
+    await run(2500);
+    const early = await run(2500);
     // Less than 200 bytes for each call: one message alone is larger.
-    expect((await run(15_000)) - early).to.be.below(15_000 * 200);
+    expect((await run(10_000)) - early).to.be.below(10_000 * 200);
   });
 
   it("of connections refuses those above maxConnectionsPerAddress, and takes new ones when the old are gone", async () => {

@@ -3,7 +3,13 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Limit } from "../../lib/limit.ts";
 import { connectionLimits } from "../../lib/rpc/limits.ts";
-import { connectLimits, listenLimits, remoteLimits, strangerLimits, streamLimits } from "../../lib/transport/limits.ts";
+import {
+  listenLimits,
+  remoteLimits,
+  strangerLimits,
+  streamLimits,
+  webSocketLimits,
+} from "../../lib/transport/limits.ts";
 import { repositoryRoot } from "../support/repository.ts";
 
 const bytes = (value: number): string => (value % 2 ** 20 === 0 ? `${value / 2 ** 20} MiB` : `${value / 2 ** 10} KiB`);
@@ -38,7 +44,11 @@ describe("docs/limits.md", () => {
   });
 
   it("has a row with the default for each limit of a byte stream, and no other", () => {
-    expect(rows.get("What is sent and received")).to.deep.equal(defaults({ ...streamLimits, ...connectLimits }));
+    expect(rows.get("What is sent and received")).to.deep.equal(defaults(streamLimits));
+  });
+
+  it("has a row with the default for each limit of a WebSocket, and no other", () => {
+    expect(rows.get("What a WebSocket may do")).to.deep.equal(defaults(webSocketLimits));
   });
 
   it("has a row for each limit of listen, and for each that listen sets otherwise", () => {

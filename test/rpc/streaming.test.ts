@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { membrane } from "../../lib/membrane.ts";
 import { release } from "../../lib/release.ts";
 import { CapabilityServerSet } from "../../lib/server-set.ts";
+import { collectGarbage } from "../support/budget.ts";
 import type { Loose } from "../support/loose.ts";
 import { deferred } from "../support/nodes.ts";
 import { ScriptedPeer, setIndex } from "../support/scripted-peer.ts";
@@ -102,6 +103,49 @@ describe("a streaming call, to its server", () => {
     // What was given up may well fail for that reason; the stream is none the worse for it.
     await slow.end(stop());
     await done;
+    stream.release();
+    await turn();
+    servers.expectDisposed();
+  });
+
+  it("lets go at once of calls that are given up as they wait for it, and of what they hold", async () => {
+    const ends: (() => void)[] = [];
+    const started: number[] = [];
+    const { servers, stream } = local({
+      write: ({ n }: Loose) => {
+        started.push(n);
+        return new Promise<void>((resolve) => ends.push(resolve));
+      },
+      done: () => ({ numbers: [] }),
+    });
+    const held = async (): Promise<number> => {
+      for (let i = 0; i < 3; i++) {
+        collectGarbage();
+        await turn();
+      }
+      return process.memoryUsage().arrayBuffers;
+    };
+    const first = stream.write({ n: 1 });
+    await turn();
+    const before = await held();
+    const mebi = 1024 * 1024;
+    const giveUp = async (): Promise<void> => {
+      const aborts = Array.from({ length: 20 }, () => new AbortController());
+      const waiting = aborts.map(({ signal }) =>
+        rejection(stream.write({ n: 2, padding: new Uint8Array(mebi) }, { signal })),
+      );
+      await turn();
+      expect((await held()) - before).to.be.above(20 * mebi - 1);
+      for (const abort of aborts) abort.abort();
+      for (const error of await Promise.all(waiting)) expect(error.code).to.equal("CAPNP_CANCELED");
+    };
+    await giveUp();
+    expect((await held()) - before).to.be.below(5 * mebi);
+    const last = stream.done();
+    for (const end of ends) end();
+    await first;
+    expect([...(await last).numbers]).to.deep.equal([]);
+    expect(started).to.deep.equal([1]);
     stream.release();
     await turn();
     servers.expectDisposed();
@@ -222,6 +266,39 @@ describe("a streaming call over a connection", () => {
     await next;
     expect(slow.started.at(-1)).to.equal("write 5");
     expect(slow.most).to.equal(1);
+    stream.release();
+    await vats.expectEmpty();
+  });
+
+  it("never has more under way than its window and one message, nor less while there is more to send", async () => {
+    const slow = slowStream();
+    const window = 16 * 1024;
+    const { vats, stream } = await withStream(slow.methods, window);
+    const size = (message: Loose): number => message.totalSize.wordCount * 8;
+    // What the server has got and not answered: what was sent, without what was answered.
+    const underWay = (): number => {
+      // The first Return is that of the Bootstrap.
+      const answered = vats.messages("return", "b").length - 1;
+      const calls = vats.messages("call", "a").slice(answered);
+      return calls.reduce((sum, call) => sum + size(call), 0);
+    };
+    let most = 0;
+    let least = window;
+    const pushAll = async (): Promise<void> => {
+      for (let n = 0; n < 60; n++) await stream.write({ n, padding });
+    };
+    const sending = pushAll();
+    await vats.settle();
+    while (slow.waiting > 0) {
+      const bytes = underWay();
+      most = Math.max(most, bytes);
+      if (vats.messages("call", "a").length < 60) least = Math.min(least, bytes);
+      await slow.end();
+      await vats.settle();
+    }
+    await sending;
+    expect(most).to.be.within(window, window + 2 * 1200);
+    expect(least).to.be.at.least(window - 1200);
     stream.release();
     await vats.expectEmpty();
   });

@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import * as wire from "../../lib/rpc/wire.ts";
+import { readException } from "../../lib/rpc/wire-exception.ts";
 import { errorCodes } from "../../lib/errors.ts";
 import { expectError } from "../support/errors.ts";
 import { MessageReader } from "../../lib/serialization/message.ts";
@@ -24,6 +25,7 @@ const structs: Readonly<Record<wire.StructName, Loose>> = {
   op: rpc.PromisedAnswer.Op,
   thirdPartyCapDescriptor: rpc.ThirdPartyCapDescriptor,
   exception: rpc.Exception,
+  exceptionDetail: rpc.Exception.Detail,
 };
 
 /** The compiled slot of a field, `context.accept` for one in a group. */
@@ -116,6 +118,9 @@ describe("the fixed offsets of rpc.capnp", () => {
       [rpc.CapDescriptor, "thirdPartyHosted", 0],
       [rpc.PromisedAnswer, "transform", 0],
       [rpc.Exception, "reason", 0],
+      [rpc.Exception, "trace", 1],
+      [rpc.Exception, "details", 2],
+      [rpc.Exception.Detail, "data", 0],
     ];
     for (const [type, name, at] of pointers) expect(slot(type, name).offset, name).to.equal(at);
     const tags: [Loose, string | undefined, number, string[]][] = [
@@ -148,7 +153,7 @@ describe("the fixed offsets of rpc.capnp", () => {
     const kinds = [0, 1, 2, 3].map((type) => {
       const message = new wire.OutgoingMessage(wire.messageTag.abort, "exception");
       wire.setU16(message.at, 4, type);
-      return wire.readException(message.at, 100).kind;
+      return readException(message.at, 100).kind;
     });
     expect(
       rpc.Exception.schema.field("type").type.schema.node.body.enumerants.map(({ name }: Loose) => name),
@@ -209,7 +214,7 @@ describe("messages", () => {
     expect(wire.bit(short, 33)).to.equal(false);
     expect(wire.hasPointer(short, 0)).to.equal(false);
     expect(wire.child(short, 0)).to.include({ _dataBytes: 0, _pointerCount: 0 });
-    expect(wire.readException(short, 100)).to.deep.equal({ kind: "failed", reason: "" });
+    expect(readException(short, 100)).to.deep.equal({ kind: "failed", reason: "" });
     expect(wire.readCapTable(short, 1, 64)).to.deep.equal([]);
   });
 

@@ -45,6 +45,14 @@ describe("a message as bytes", () => {
     }
   });
 
+  it("is read where its segments lie, or from copies of them", () => {
+    const segments = build("a").toSegments();
+    const inPlace = AllTypes.fromSegments(segments);
+    const copied = AllTypes.fromSegments(segments, { copy: true });
+    for (const segment of segments) segment.fill(0, 8);
+    expect([inPlace.textField, copied.textField]).to.deep.equal(["", "a"]);
+  });
+
   it("is the message itself where the struct is the root, and a copy of its own where it is not", () => {
     const message = build("a");
     const before = message.toBytes();

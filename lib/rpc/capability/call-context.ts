@@ -1,3 +1,4 @@
+import type { Logger } from "../../logger.ts";
 import type { Segment } from "../../serialization/segment.ts";
 import type { Payload } from "./payload.ts";
 import type { OwnedPipeline } from "./pipeline.ts";
@@ -38,6 +39,9 @@ export interface CallContext {
 
   /** What the connection knows of the caller; undefined for a call within the vat. */
   readonly caller: object | undefined;
+
+  /** Writes to the log with the fields of the connection and of the call; undefined where there is no log. */
+  readonly logger: Logger | undefined;
 }
 
 export interface ResultsPlace {

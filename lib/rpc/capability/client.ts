@@ -1,6 +1,7 @@
 import { CapnpError } from "../../errors.ts";
 import { BrokenClient, nullClient } from "./broken-client.ts";
 import type { ClientHook } from "./client-hook.ts";
+import { leakWatch } from "./leak-watch.ts";
 import { QueuedClient } from "./queued-client.ts";
 import { Server, serverHook } from "./server.ts";
 import { toError } from "./thrown.ts";
@@ -23,6 +24,7 @@ export class Client {
   constructor(hook: ClientHook) {
     this.#hook = hook;
     forgotten.register(this, hook, this);
+    leakWatch.current?.made(this, hook);
   }
 
   /** The hook, borrowed. @internal */
@@ -44,6 +46,7 @@ export class Client {
     if (hook === undefined) return;
     client.#hook = undefined;
     forgotten.unregister(client);
+    leakWatch.current?.released(client);
     hook.release();
   }
 

@@ -1,4 +1,5 @@
 import type { Segment } from "../../serialization/segment.ts";
+import type { Logger } from "../../logger.ts";
 import type { CallContext, ResultsPlace } from "./call-context.ts";
 import type { ClientHook } from "./client-hook.ts";
 import type { Payload } from "./payload.ts";
@@ -69,6 +70,10 @@ export class InterposedContext implements CallContext, Interposer {
 
   get caller(): object | undefined {
     return this.outer.caller;
+  }
+
+  get logger(): Logger | undefined {
+    return this.outer.logger;
   }
 }
 

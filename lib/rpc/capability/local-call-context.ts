@@ -47,6 +47,10 @@ export class LocalCallContext implements CallContext, PendingCall {
     return undefined;
   }
 
+  get logger(): undefined {
+    return undefined;
+  }
+
   start(): boolean {
     this.#started = true;
     return !this.canceled;

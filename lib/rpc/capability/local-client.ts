@@ -20,7 +20,7 @@ export class LocalClient extends ClientHook {
   readonly #dispatcher: Dispatcher;
   #isStreaming = false;
   /** What waits for the streaming method that is at work. */
-  #waiting: (() => void)[] | undefined;
+  #waiting: Set<() => void> | undefined;
   #failure: Error | undefined;
 
   constructor(dispatcher: Dispatcher) {
@@ -35,7 +35,7 @@ export class LocalClient extends ClientHook {
   override call(interfaceId: bigint, methodId: number, context: CallContext): void {
     this.addRef();
     queueMicrotask(() => {
-      if (this.#isStreaming) this.#wait(() => this.#run(interfaceId, methodId, context));
+      if (this.#isStreaming) this.#hold(interfaceId, methodId, context);
       else this.#run(interfaceId, methodId, context);
     });
   }
@@ -71,16 +71,26 @@ export class LocalClient extends ClientHook {
     });
   }
 
+  #hold(interfaceId: bigint, methodId: number, context: CallContext): void {
+    const run = (): void => this.#run(interfaceId, methodId, context);
+    this.#wait(run);
+    // A call that is given up as it waits is let go at once, not when the stream has ended, which may be never.
+    context.onCanceled(() => {
+      if (context.canceled && this.#waiting?.delete(run)) run();
+    });
+  }
+
   #wait(run: () => void): void {
-    this.#waiting ??= [];
-    this.#waiting.push(run);
+    this.#waiting ??= new Set();
+    this.#waiting.add(run);
   }
 
   /** Starts what waits, up to and with the next streaming method that does not end at once. */
   #resume(): void {
     while (!this.#isStreaming) {
-      const next = this.#waiting?.shift();
+      const { value: next } = this.#waiting?.values().next() ?? {};
       if (next === undefined) return;
+      this.#waiting?.delete(next);
       next();
     }
   }

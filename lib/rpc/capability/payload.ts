@@ -1,3 +1,4 @@
+import { CapnpError } from "../../errors.ts";
 import type { CapTable } from "../../serialization/cap-table.ts";
 import { resolveCapability, resolveStruct, target } from "../../serialization/resolve-pointer.ts";
 import type { Segment } from "../../serialization/segment.ts";
@@ -33,16 +34,27 @@ export class Payload implements Pipeline {
     }
   }
 
-  #find(path: readonly number[]): ClientHook {
+  /** The place of a capability in the table, by its path; -1 where there is none. Throws where the path cannot be followed. */
+  indexOf(path: readonly number[]): number {
     let { segment, position, depth } = this;
     for (const index of path) {
-      if (!resolveStruct(segment, position, depth) || index >= target.pointerCount) return nullClient.addRef();
+      if (!resolveStruct(segment, position, depth) || index >= target.pointerCount) return -1;
       segment = target.segment;
       position = target.start + target.dataBytes + index * 8;
       depth--;
     }
-    const index = resolveCapability(segment, position);
-    const hook = index < 0 ? null : (segment.arena.capTable.get(index) as ClientHook | null);
+    return resolveCapability(segment, position);
+  }
+
+  #find(path: readonly number[]): ClientHook {
+    const index = this.indexOf(path);
+    const hook = index < 0 ? null : (this.capTable.get(index) as ClientHook | null);
+    if (hook?.isDestroyed) {
+      throw new CapnpError(
+        "CAPNP_RELEASED",
+        "This capability was read out of the results and released. Release what you have read after its last use, whichever way you use it.",
+      );
+    }
     return (hook ?? nullClient).addRef();
   }
 

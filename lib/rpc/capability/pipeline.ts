@@ -1,5 +1,6 @@
 import { CapnpError } from "../../errors.ts";
 import { BrokenClient } from "./broken-client.ts";
+import { ByPath } from "./by-path.ts";
 import type { ClientHook } from "./client-hook.ts";
 import { QueuedClient } from "./queued-client.ts";
 
@@ -24,11 +25,10 @@ export interface PipelineRoom {
   readonly limit: number;
 }
 
-const key = (path: readonly number[]): string => path.join();
-
 /** The pipeline of a call that has not returned: holds calls back until it is known where they go. */
 export class QueuedPipeline implements Pipeline {
-  readonly #clients = new Map<string, { readonly path: readonly number[]; readonly client: QueuedClient }>();
+  /** Undefined until somebody asks: most calls are never pipelined on. */
+  #clients: ByPath<QueuedClient> | undefined;
   #target: Pipeline | undefined;
   /** The target where it was set before the results were there: owned until they are. */
   #preset: OwnedPipeline | undefined;
@@ -41,8 +41,9 @@ export class QueuedPipeline implements Pipeline {
 
   pipelined(path: readonly number[]): ClientHook {
     if (this.#target !== undefined) return this.#target.pipelined(path);
-    const found = this.#clients.get(key(path));
-    if (found !== undefined) return found.client.addRef();
+    this.#clients ??= new ByPath();
+    const found = this.#clients.get(path);
+    if (found !== undefined) return found.addRef();
     const room = this.#room;
     if (room !== undefined && room.used++ >= room.limit) {
       room.used--;
@@ -50,13 +51,13 @@ export class QueuedPipeline implements Pipeline {
       return new BrokenClient(new CapnpError("CAPNP_LIMIT", text));
     }
     const client = new QueuedClient();
-    this.#clients.set(key(path), { path, client });
+    this.#clients.add(path, client);
     return client.addRef();
   }
 
   /** True while a capability that was asked for here, or a call on one, waits for the results. */
   get isAwaited(): boolean {
-    for (const { client } of this.#clients.values()) if (client.isAwaited) return true;
+    for (const { value } of this.#clients?.entries() ?? []) if (value.isAwaited) return true;
     return false;
   }
 
@@ -76,11 +77,13 @@ export class QueuedPipeline implements Pipeline {
     this.#target = target;
     this.#preset?.release();
     this.#preset = undefined;
-    if (this.#room !== undefined) this.#room.used -= this.#clients.size;
-    for (const { path, client } of this.#clients.values()) {
-      client.resolve(target.pipelined(path));
-      client.release();
+    const clients = this.#clients;
+    if (clients === undefined) return;
+    this.#clients = undefined;
+    if (this.#room !== undefined) this.#room.used -= clients.size;
+    for (const { path, value } of clients.entries()) {
+      value.resolve(target.pipelined(path));
+      value.release();
     }
-    this.#clients.clear();
   }
 }

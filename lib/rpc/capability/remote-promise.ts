@@ -1,7 +1,9 @@
 import { CapnpError } from "../../errors.ts";
+import { ByPath } from "./by-path.ts";
 import { Client } from "./client.ts";
 import type { ClientHook } from "./client-hook.ts";
 import { canceledError } from "./local-call-context.ts";
+import { leakWatch } from "./leak-watch.ts";
 import type { Payload } from "./payload.ts";
 import type { OwnedPipeline } from "./pipeline.ts";
 import type { PendingCall, ReturnListener } from "./request.ts";
@@ -40,6 +42,23 @@ export const watchCall = (
   };
 };
 
+/** Hears for a promise, whose own members must not clash with the names of results. */
+class Listener<Results> implements ReturnListener {
+  readonly #promise: RemotePromise<Results>;
+
+  constructor(promise: RemotePromise<Results>) {
+    this.#promise = promise;
+  }
+
+  returned(payload: Payload): void {
+    RemotePromise.returned(this.#promise, payload);
+  }
+
+  threw(error: Error): void {
+    RemotePromise.threw(this.#promise, error);
+  }
+}
+
 /**
  * The results of a call, on their way. `await` it for the results; or call methods on the capabilities that the results
  * will hold, through the accessors that the class builder adds for them: such calls are sent at once (promise pipelining).
@@ -54,19 +73,16 @@ export class RemotePromise<Results> implements PromiseLike<Results> {
   #error: Error | undefined;
   #promise: Promise<Results> | undefined;
   #settle: { readonly resolve: (results: Results) => void; readonly reject: (error: Error) => void } | undefined;
-  /** By type, then by path. */
-  #clients: Map<object | undefined, Map<string, Client>> | undefined;
+  /** What the accessors gave: one for each type that a path was asked for as. */
+  #clients: ByPath<{ readonly type: object | undefined; readonly client: Client }[]> | undefined;
   #stopWatching: (() => void) | undefined;
 
   /** @internal */
   constructor(pending: PendingCall, read: (payload: Payload) => Results, options?: CallOptions) {
     this.#pending = pending;
     this.#read = read;
-    const listener: ReturnListener = {
-      returned: (payload) => this.#returned(payload),
-      threw: (error) => this.#threw(error),
-    };
-    pending.onReturn(listener);
+    leakWatch.current?.called(this);
+    pending.onReturn(new Listener(this));
     if (options !== undefined && this.#payload === undefined && this.#error === undefined) this.#watch(options);
   }
 
@@ -74,16 +90,18 @@ export class RemotePromise<Results> implements PromiseLike<Results> {
     this.#stopWatching = watchCall(options, (reason) => this.#cancel(reason));
   }
 
-  #returned(payload: Payload): void {
-    this.#stopWatching?.();
-    this.#payload = payload;
-    this.#answer();
+  /** @internal */
+  static returned<R>(promise: RemotePromise<R>, payload: Payload): void {
+    promise.#stopWatching?.();
+    promise.#payload = payload;
+    promise.#answer();
   }
 
-  #threw(error: Error): void {
-    this.#stopWatching?.();
-    this.#error = error;
-    this.#answer();
+  /** @internal */
+  static threw<R>(promise: RemotePromise<R>, error: Error): void {
+    promise.#stopWatching?.();
+    promise.#error = error;
+    promise.#answer();
   }
 
   #answer(): void {
@@ -95,6 +113,9 @@ export class RemotePromise<Results> implements PromiseLike<Results> {
       return;
     }
     try {
+      const { segment } = this.#payload;
+      if (leakWatch.current !== undefined && segment.arena.hasCapTable)
+        leakWatch.current.gave(this, segment.arena.capTable);
       settle.resolve(this.#read(this.#payload));
     } catch (error) {
       settle.reject(error as Error);
@@ -143,10 +164,8 @@ export class RemotePromise<Results> implements PromiseLike<Results> {
   [Symbol.dispose](): void {
     if (this.#payload === undefined && this.#error === undefined) this.#cancel();
     this.#payload?.release();
-    for (const clients of this.#clients?.values() ?? []) {
-      for (const client of clients.values()) Client.release(client);
-    }
-    this.#clients?.clear();
+    for (const { value } of this.#clients?.entries() ?? []) for (const { client } of value) Client.release(client);
+    this.#clients = undefined;
   }
 
   get [Symbol.toStringTag](): string {
@@ -165,17 +184,14 @@ export class RemotePromise<Results> implements PromiseLike<Results> {
     type: object | undefined,
     make: (hook: ClientHook) => C,
   ): C {
-    promise.#clients ??= new Map();
-    let clients = promise.#clients.get(type);
-    if (clients === undefined) {
-      clients = new Map();
-      promise.#clients.set(type, clients);
-    }
-    const key = path.join();
-    const known = clients.get(key);
-    if (known !== undefined) return known as C;
+    promise.#clients ??= new ByPath();
+    const clients = promise.#clients.get(path);
+    const known = clients?.find((one) => one.type === type);
+    if (known !== undefined) return known.client as C;
     const client = make(promise.#pending.pipelined(path));
-    clients.set(key, client);
+    leakWatch.current?.released(client);
+    if (clients === undefined) promise.#clients.add(path, [{ type, client }]);
+    else clients.push({ type, client });
     return client;
   }
 }

@@ -6,6 +6,7 @@ import { setCapability } from "../../serialization/pointer-builder.ts";
 import { defaultNestingLimit, unlimitedNesting } from "../../serialization/read-limiter.ts";
 import { pointerPosition, type Struct } from "../../serialization/struct.ts";
 import { BrokenClient } from "../capability/broken-client.ts";
+import type { Logger } from "../../logger.ts";
 import type { CallContext, ResultsPlace } from "../capability/call-context.ts";
 import type { ClientHook } from "../capability/client-hook.ts";
 import { paramsReleased } from "../capability/local-call-context.ts";
@@ -19,6 +20,7 @@ import { ReceivedCapTable } from "./cap-descriptor.ts";
 import type { ConnectionState } from "./connection-state.ts";
 import { type AfterSend, crowded, describeAll, exportIds, releaseExport } from "./export.ts";
 import type { AnswerId } from "./ids.ts";
+import type { CallOutcomes, CallRecord } from "../observe.ts";
 import { type BareReturn, sendBareReturn } from "./outgoing.ts";
 import { PresetPipeline } from "./preset-pipeline.ts";
 import type { Question } from "./question.ts";
@@ -32,6 +34,9 @@ export interface AnswerOptions {
   /** `Call.onlyPromisePipeline`. */
   readonly pipelineOnly?: boolean;
   readonly caller?: object | undefined;
+  /** Of the method; missing for a Bootstrap. */
+  readonly interfaceId?: bigint;
+  readonly methodId?: number;
   /** Size of the message that brought the call. */
   readonly bytes?: number;
 }
@@ -89,6 +94,11 @@ export class Answer implements CallContext {
   #outcome: Outcome | undefined;
   #taker: Question | undefined;
   #cancelListeners: (() => void)[] | undefined;
+  /** What the call is to those who watch; undefined where nobody does, or when they were told of its end. */
+  #record: CallRecord | undefined;
+  #hasEnded = false;
+  readonly #interfaceId: bigint | undefined;
+  readonly #methodId: number;
 
   constructor(state: ConnectionState, id: AnswerId, params: Payload | undefined, options: AnswerOptions = {}) {
     this.#state = state;
@@ -101,6 +111,11 @@ export class Answer implements CallContext {
     this.isRedirected = options.redirected ?? false;
     this.#pipelineOnly = options.pipelineOnly ?? false;
     this.caller = options.caller;
+    this.#interfaceId = options.interfaceId;
+    this.#methodId = options.methodId ?? 0;
+    if (state.observer !== undefined && this.#interfaceId !== undefined) {
+      this.#record = state.observer.started("server", this.#interfaceId, this.#methodId, id);
+    }
   }
 
   get canceled(): boolean {
@@ -118,6 +133,28 @@ export class Answer implements CallContext {
 
   get isFinished(): boolean {
     return this.#finished;
+  }
+
+  /** Writes to the log with the fields of the connection and of this call; undefined where there is no log. */
+  get logger(): Logger | undefined {
+    if (this.#interfaceId === undefined) return undefined;
+    return this.#state.observer?.logger(this.#interfaceId, this.#methodId, this.id);
+  }
+
+  /** Counts how the call ended and tells those who watch, once: whatever comes first. A Bootstrap is not counted. */
+  #ended(outcome: keyof CallOutcomes, error?: Error): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    const { outcomes, observer, callEnded } = this.#state;
+    callEnded?.();
+    if (this.#interfaceId === undefined) return;
+    outcomes[outcome]++;
+    if (observer === undefined) return;
+    if (outcome !== "ok" && outcome !== "canceled" && error !== undefined) {
+      observer.failed(this.#interfaceId, this.#methodId, this.id, error);
+    }
+    if (this.#record !== undefined) observer.ended(this.#record, error);
+    this.#record = undefined;
   }
 
   /** What is wrong with it. */
@@ -180,7 +217,7 @@ export class Answer implements CallContext {
 
   results(): ResultsPlace {
     if (this.#payload === undefined) {
-      this.#message = new OutgoingMessage(messageTag.return, "return", 128);
+      this.#message = new OutgoingMessage(messageTag.return, "return");
       this.#payload = initChild(this.#message.at, 0, "payload");
     }
     return { segment: this.#payload._segment, position: pointerPosition(this.#payload, 0) };
@@ -254,6 +291,7 @@ export class Answer implements CallContext {
   /** Nothing of the call is left here but the way to what is pipelined on its results. */
   #passOn(tail: PipelineCall): void {
     this.#status = "returned";
+    this.#ended("ok");
     this.#tail = tail;
     this.#sentResults = this.#preset ?? tail;
     this.#pipeline.resolve(tail);
@@ -306,6 +344,7 @@ export class Answer implements CallContext {
   #fail(thrown: unknown): void {
     this.#leave();
     const error = toError(thrown);
+    this.#ended(error instanceof CapnpError ? error.kind : "failed", error);
     this.#dropResults();
     if (this.#status !== "running") this.#dropAll();
     else if (this.isRedirected) this.#keep({ error });
@@ -326,9 +365,7 @@ export class Answer implements CallContext {
   }
 
   get #messageBytes(): number {
-    let bytes = 0;
-    for (const segment of this.#message?.segments ?? []) bytes += segment.length;
-    return bytes;
+    return this.#message?.bytes ?? 0;
   }
 
   #dropResults(): void {
@@ -352,6 +389,7 @@ export class Answer implements CallContext {
 
   /** The results are for nobody but calls that are pipelined on them. */
   #settleUnsent(results: Payload): void {
+    this.#ended("ok");
     this.#status = "returned";
     this.#sentResults = results;
     this.#pipeline.resolve(results);
@@ -385,9 +423,7 @@ export class Answer implements CallContext {
     }
     const descriptors = described.map((d) => d.descriptor);
     writeCapTable(payload, descriptors);
-    const { segments } = message;
-    let bytes = 0;
-    for (const segment of segments) bytes += segment.length;
+    const { bytes } = message;
     if (bytes > state.limits.maxMessageBytes) {
       for (const id of exportIds(descriptors)) releaseExport(state, id, 1);
       this.#fail(
@@ -399,17 +435,20 @@ export class Answer implements CallContext {
       return;
     }
     this.#status = "returned";
+    this.#ended("ok");
     // Without capabilities nothing can be pipelined on the results, and nothing needs to be released: no Finish is needed.
     const noFinishNeeded = descriptors.length === 0;
     setU32(message.at, 0, this.id);
     setBit(message.at, 32);
     if (noFinishNeeded) setBit(message.at, 33);
     this.#resultExports = exportIds(descriptors);
-    state.sendSegments(segments);
+    state.sendKept(message);
     for (const send of after) send();
     if (noFinishNeeded) {
       // Calls that are waiting end at null, or at what is no capability.
       this.#pipeline.resolve(this.#resultsPayload());
+      // Who asks for a capability after this is told that the call is gone, and does not come here.
+      message.done();
       this.#finished = true;
       this.#releasePreset();
       state.answers.delete(this.id);
@@ -436,6 +475,7 @@ export class Answer implements CallContext {
   /** Results that are for a question of ours. */
   #keep(outcome: Outcome): void {
     this.#outcome = outcome;
+    this.#ended("ok");
     if ("results" in outcome) this.#keepBytes(this.#messageBytes);
     this.#sentResults = "results" in outcome ? outcome.results : new BrokenClient(outcome.error);
     this.#pipeline.resolve(this.#sentResults);
@@ -454,6 +494,7 @@ export class Answer implements CallContext {
     const outcome = this.#outcome;
     if (outcome === undefined || this.#status !== "running" || (taker === undefined && !this.#abandoned)) return;
     this.#status = "returned";
+    this.#state.callEnded?.();
     this.#state.atClose.delete(this);
     this.#return({ which: "resultsSentElsewhere" });
     if ("error" in outcome) taker?.takenThrew(outcome.error);
@@ -508,8 +549,10 @@ export class Answer implements CallContext {
     this.#status = "canceled";
     this.#state.atClose.delete(this);
     const error = new CapnpError("CAPNP_CANCELED", "The call was canceled by its caller.");
+    this.#ended("canceled", error);
     this.#forwarded?.cancel(error);
-    this.#pipeline.resolve(new BrokenClient(error));
+    this.#sentResults = new BrokenClient(error);
+    this.#pipeline.resolve(this.#sentResults);
     this.#releaseKept();
     if (!this.#started) {
       this.releaseParams();
@@ -555,7 +598,3 @@ const copyOf = ({ segment, position }: Payload): Payload => {
   copy.copyRoot(segment, position, unlimitedNesting);
   return new Payload(copy.rootSegment, 0, defaultNestingLimit);
 };
-
-/** What a call gets that is pipelined on an answer which holds no capability, or is not there any more. */
-export const closedPipeline = (): CapnpError =>
-  new CapnpError("CAPNP_CALL", "Pipeline call on a request that returned no capabilities or was already closed.");

@@ -39,7 +39,7 @@ class RemoteCall implements OutgoingCall {
   readonly #methodId: number;
   /** The promise that the call was begun on; it may resolve before the call is sent. */
   readonly #via: PromiseClient | undefined;
-  readonly #message = new OutgoingMessage(messageTag.call, "call", 128);
+  readonly #message = new OutgoingMessage(messageTag.call, "call");
   readonly #payload: Struct = initChild(this.#message.at, 1, "payload");
   #bytes = 0;
 
@@ -146,9 +146,7 @@ class RemoteCall implements OutgoingCall {
     this.#via?.markUsed();
     writeCapTable(this.#payload, descriptors);
     writeMessageTarget(initChild(at, 0, "messageTarget"), this.#target.target);
-    const segments = this.#message.segments;
-    let bytes = 0;
-    for (const segment of segments) bytes += segment.length;
+    const { bytes } = this.#message;
     this.#bytes = bytes;
     if (bytes > state.limits.maxMessageBytes) {
       for (const id of exportIds(descriptors)) releaseExport(state, id, 1);
@@ -159,13 +157,15 @@ class RemoteCall implements OutgoingCall {
     }
     const question = openQuestion(state, resultsFor);
     question.paramExports = exportIds(descriptors);
+    question.record = state.observer?.started("client", this.#interfaceId, this.#methodId, question.id);
     setU32(at, 0, question.id);
     setU16(at, 4, this.#methodId);
     setU64(at, 8, this.#interfaceId);
     if (resultsFor === "callee") setU16(at, 6, 1);
     else if (question.isUnreturned) setBit(at, 130);
     state.asked();
-    state.sendSegments(segments);
+    // Whoever built the params is through with them, or has marked the memory as exposed.
+    state.send(this.#message);
     for (const send of after) send();
     return question;
   }

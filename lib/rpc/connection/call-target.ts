@@ -1,7 +1,7 @@
 import { BrokenClient } from "../capability/broken-client.ts";
 import type { ClientHook } from "../capability/client-hook.ts";
 import { type MessageTarget, protocolError } from "../wire.ts";
-import { closedPipeline } from "./answer.ts";
+import { closedPipeline } from "./closed-pipeline.ts";
 import type { ConnectionState } from "./connection-state.ts";
 import type { AnswerId } from "./ids.ts";
 

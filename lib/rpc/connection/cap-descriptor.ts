@@ -2,8 +2,10 @@ import { CapnpError } from "../../errors.ts";
 import { CapTable } from "../../serialization/cap-table.ts";
 import { BrokenClient } from "../capability/broken-client.ts";
 import type { ClientHook } from "../capability/client-hook.ts";
+import { QueuedClient } from "../capability/queued-client.ts";
 import { type CapDescriptor, protocolError, readCapTable } from "../wire.ts";
 import type { Struct } from "../../serialization/struct.ts";
+import { closedPipeline } from "./closed-pipeline.ts";
 import type { ConnectionState } from "./connection-state.ts";
 import { reflect } from "./export.ts";
 import type { AnswerId, ImportId } from "./ids.ts";
@@ -30,18 +32,19 @@ export const receive = (state: ConnectionState, descriptor: CapDescriptor): Rece
       return { hook: importPromise(state, descriptor.id as ImportId), reflected: false };
     case "receiverHosted": {
       const row = state.exports.get(descriptor.id);
-      if (row === undefined) return broken(`invalid receiverHosted ${descriptor.id}`);
+      if (row === undefined) {
+        return { hook: new BrokenClient(protocolError(`invalid receiverHosted ${descriptor.id}`)), reflected: false };
+      }
       return { hook: reflect(state, row), reflected: true };
     }
     case "receiverAnswer": {
       const answer = state.answers.get(descriptor.questionId as AnswerId);
-      if (answer === undefined) return broken(`invalid receiverAnswer ${descriptor.questionId}`);
+      // The peer may have written this before it knew that results without capabilities are not kept.
+      if (answer === undefined) return { hook: new BrokenClient(closedPipeline()), reflected: false };
       return { hook: answer.pipelined(descriptor.path), reflected: true };
     }
   }
 };
-
-const broken = (what: string): Received => ({ hook: new BrokenClient(protocolError(what)), reflected: false });
 
 const importRow = (state: ConnectionState, id: ImportId): { row: ImportRow; isNew: boolean } => {
   const known = state.imports.get(id);
@@ -83,45 +86,67 @@ const importPromise = (state: ConnectionState, id: ImportId): ClientHook => {
 /** The capabilities of one payload from the peer. */
 export class ReceivedCapTable extends CapTable {
   readonly #hooks: (ClientHook | null)[];
-  readonly #reflected: ReadonlySet<ClientHook>;
+  readonly #reflected: readonly ClientHook[];
 
-  constructor(entries: (ClientHook | null)[] = [], reflected: ReadonlySet<ClientHook> = new Set()) {
+  constructor(entries: (ClientHook | null)[] = [], reflected: readonly ClientHook[] = []) {
     super(entries);
     this.#hooks = entries;
     this.#reflected = reflected;
   }
 
   /** Puts an embargo in front of a capability: who takes it out of the results must not overtake calls made before. */
-  embargo(hook: ClientHook, promise: ClientHook): void {
-    for (const [i, entry] of this.#hooks.entries()) {
-      if (entry !== hook) continue;
-      this.#hooks[i] = promise.addRef();
-      hook.release();
-    }
+  embargo(index: number, promise: ClientHook): void {
+    const hook = this.#hooks[index];
+    this.#hooks[index] = promise.addRef();
+    hook?.release();
   }
 
   isReflected(hook: ClientHook): boolean {
-    return this.#reflected.has(hook);
+    return this.#reflected.includes(hook);
   }
 }
 
 const noCapabilities = new ReceivedCapTable();
 
+const isReflected = ({ which }: CapDescriptor): boolean => which === "receiverHosted" || which === "receiverAnswer";
+
+/**
+ * Which of the capabilities are ours and came back. One of them may have become, by now, the very capability of the peer's that
+ * lies beside it: calls that were sent to the one take a detour through us, those to the other do not, and only the first are
+ * to be waited for. So they are made two.
+ */
+const tellApart = (descriptors: readonly CapDescriptor[], entries: (ClientHook | null)[]): ClientHook[] => {
+  const plain = new Set(entries.filter((_, i) => !isReflected(descriptors[i] as CapDescriptor)));
+  const reflected: ClientHook[] = [];
+  for (const [i, hook] of entries.entries()) {
+    if (hook === null || !isReflected(descriptors[i] as CapDescriptor)) continue;
+    let one = hook;
+    if (plain.has(hook)) {
+      const returned = new QueuedClient();
+      returned.resolve(hook);
+      entries[i] = one = returned;
+    }
+    reflected.push(one);
+  }
+  return reflected;
+};
+
 /** Receives every capability of a payload, used or not: each was counted by the peer and must be released. */
 export const receiveCapTable = (state: ConnectionState, payload: Struct): ReceivedCapTable => {
   const descriptors = readCapTable(payload, state.limits.maxCapabilitiesPerMessage, state.limits.maxTransformOps);
   if (descriptors.length === 0) return noCapabilities;
-  const reflectedHooks = new Set<ClientHook>();
+  let isAnyReflected = false;
   const entries: (ClientHook | null)[] = [];
   try {
     for (const descriptor of descriptors) {
       const { hook, reflected } = receive(state, descriptor);
-      if (hook !== null && reflected) reflectedHooks.add(hook);
+      isAnyReflected ||= reflected;
       entries.push(hook);
     }
   } catch (error) {
     for (const hook of entries) hook?.release();
     throw error;
   }
-  return new ReceivedCapTable(entries, reflectedHooks);
+  if (isAnyReflected) return new ReceivedCapTable(entries, tellApart(descriptors, entries));
+  return new ReceivedCapTable(entries);
 };

@@ -11,6 +11,7 @@ import type { OutgoingMessage } from "../wire.ts";
 import type { Answer } from "./answer.ts";
 import type { Embargo } from "./embargo.ts";
 import type { ExportRow } from "./export.ts";
+import { type CallObserver, type CallOutcomes, noOutcomes } from "../observe.ts";
 import {
   type AnswerId,
   type EmbargoId,
@@ -29,7 +30,8 @@ import { TokenBucket } from "./token-bucket.ts";
 
 /** Where a connection's messages go. */
 export interface Link {
-  send(segments: readonly Uint8Array[]): void;
+  /** The segments do not change until `sent` is called. */
+  send(segments: readonly Uint8Array[], sent?: () => void): void;
   /** Bytes that were sent and wait for the peer to read. */
   readonly queued: number;
 }
@@ -59,6 +61,17 @@ export class ConnectionState {
 
   /** What is in no table and yet ends with the connection. */
   readonly atClose = new Set<{ lost(): void }>();
+
+  /** What new calls of the peer's fail with, once this side is about to close; calls that are at work go on. */
+  refusal: CapnpError | undefined;
+  /** Called when a call or Bootstrap of the peer's has ended, before its answer is sent, while somebody waits for the last one. */
+  callEnded: (() => void) | undefined;
+
+  /** Undefined where nobody can watch the calls. */
+  observer: CallObserver | undefined;
+  /** Calls of the peer's so far, and how they ended. */
+  served = 0;
+  readonly outcomes: CallOutcomes = noOutcomes();
 
   /** Undefined where nobody wants to read what is sent and received. */
   tracer: Tracer | undefined;
@@ -154,15 +167,22 @@ export class ConnectionState {
     queueMicrotask(() => this.fail(error));
   }
 
+  /** Sends a message that nobody looks at afterwards. */
   send(message: OutgoingMessage): void {
-    this.sendSegments(message.segments);
+    message.done();
+    this.sendKept(message);
   }
 
-  sendSegments(segments: readonly Uint8Array[]): void {
+  /** Sends a message that its maker may still look at, until it is `done`. */
+  sendKept(message: OutgoingMessage): void {
+    this.sendSegments(message.segments, () => message.sent());
+  }
+
+  sendSegments(segments: readonly Uint8Array[], sent?: () => void): void {
     if (this.closedBy !== undefined) return;
     this.tracer?.sent(segments);
     this.sent++;
-    this.#link.send(segments);
+    this.#link.send(segments, sent);
   }
 
   /** Counts round trips: a question went out, ... */

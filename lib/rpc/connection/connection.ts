@@ -14,6 +14,7 @@ import { settleReflected } from "./export.ts";
 import { type Host, handleMessage, PeerAborted } from "./incoming.ts";
 import { check, type ConnectionDump, dump } from "./inspect.ts";
 import { sendAbort, sendBootstrap } from "./outgoing.ts";
+import type { CallObserver, CallOutcomes } from "../observe.ts";
 import { openQuestion } from "./question.ts";
 import { type NameMethod, type Trace, Tracer } from "./trace.ts";
 
@@ -41,6 +42,12 @@ export interface ConnectionStats {
   readonly overloaded: number;
   /** Calls that the peer gave up before they returned, so far. Limits: `cancelBurst`, `cancelsPerSecond`. */
   readonly canceled: number;
+  /** Calls of the peer's so far; Bootstraps are not counted. */
+  readonly served: number;
+  /** How those of them ended that have. */
+  readonly outcomes: Readonly<CallOutcomes>;
+  /** Bytes that were sent and that the network has not taken yet. */
+  readonly queuedBytes: number;
 }
 
 export interface ConnectionOptions {
@@ -59,6 +66,8 @@ export interface ConnectionOptions {
   readonly newStream?: (() => FlowController) | undefined;
   /** Whether the peer is told the text of any error. Default: true. See `ErrorReport`. */
   readonly exposeErrors?: boolean;
+  /** Hears of calls. Default: nobody does. */
+  readonly observer?: CallObserver | undefined;
   /** Hears of errors whose text was withheld from the peer, with the id that it got instead. */
   readonly onHiddenError?: (id: string, error: unknown) => void;
 }
@@ -83,6 +92,7 @@ export class Connection {
       this.#state.tracer = new Tracer(options.trace, options.nameMethod ?? (() => undefined));
     }
     if (options.newStream !== undefined) this.#state.newStream = options.newStream;
+    this.#state.observer = options.observer;
     this.#host = host;
     this.#onClosed = onClosed;
   }
@@ -117,6 +127,29 @@ export class Connection {
     const question = openQuestion(state, "caller");
     sendBootstrap(state, question.id, objectId);
     return question;
+  }
+
+  /**
+   * From now on, new calls of the peer's fail with this error. Those that are at work go on; when the last of them has been
+   * answered (at once where none is at work), `quiet` is called, once.
+   */
+  drain(refusal: CapnpError, quiet: () => void): void {
+    const state = this.#state;
+    state.refusal = refusal;
+    const check = (): void => {
+      if (state.callEnded === undefined || this.#isServing) return;
+      state.callEnded = undefined;
+      quiet();
+    };
+    // After the answer was sent.
+    state.callEnded = () => queueMicrotask(check);
+    state.callEnded();
+  }
+
+  /** True while a call of the peer's has not been answered. */
+  get #isServing(): boolean {
+    for (const answer of this.#state.answers.values()) if (answer.status === "running") return true;
+    return false;
   }
 
   /** Handles one message from the peer. A peer that breaks the protocol is told so, and the connection is over. */
@@ -160,7 +193,10 @@ export class Connection {
     const error =
       reason.kind === "disconnected"
         ? reason
-        : new CapnpError("CAPNP_DISCONNECTED", `The connection is over: ${reason.message}`, { cause: reason });
+        : new CapnpError("CAPNP_DISCONNECTED", `The connection is over: ${reason.message}`, {
+            cause: reason,
+            ...(reason.details === undefined ? {} : { details: reason.details }),
+          });
     state.closedBy = error;
     const imports = [...state.imports.values()];
     state.imports.clear();
@@ -209,11 +245,11 @@ export class Connection {
   stats(): ConnectionStats {
     const { questions, pipelineQuestions, answers, exports, imports, embargoes, sent, received, roundTrips } =
       this.#state;
-    const { calls, paramBytes, resultBytes, overloaded, canceled } = this.#state;
+    const { calls, paramBytes, resultBytes, overloaded, canceled, served, outcomes } = this.#state;
     return {
       questions: questions.size + pipelineQuestions.size,
       answers: answers.size,
-      running: [...answers.values()].filter((answer) => !answer.completed).length,
+      running: [...answers.values()].filter((answer) => answer.status === "running").length,
       exports: exports.size,
       imports: imports.size,
       embargoes: embargoes.size,
@@ -225,6 +261,9 @@ export class Connection {
       resultBytes,
       overloaded,
       canceled,
+      served,
+      outcomes: { ...outcomes },
+      queuedBytes: this.#state.queued,
     };
   }
 }

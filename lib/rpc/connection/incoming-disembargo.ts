@@ -36,7 +36,9 @@ const returnDisembargo = (state: ConnectionState, target: ClientHook, id: number
   const end = innermost(target);
   const inner = end instanceof BrokenPreset ? innermost(end.sent) : end;
   const remote = inner instanceof PromiseClient ? inner.initial : inner;
-  if (inner.connection === state && remote instanceof RemoteClient) {
+  // Also where it is in results of the peer's that we have given up since they were described: calls before this one went there
+  // or failed, and a peer that was told of it in time cannot know.
+  if (remote instanceof RemoteClient && remote.state === state) {
     sendDisembargo(state, remote.target, "receiverLoopback", id);
     target.release();
     return;

@@ -14,13 +14,13 @@ import {
   messageTag,
   protocolError,
   readCapDescriptor,
-  readException,
   readMessageTarget,
   returnTag,
   u16,
   u32,
   u64,
 } from "../wire.ts";
+import { readException } from "../wire-exception.ts";
 import { Answer } from "./answer.ts";
 import { callTarget } from "./call-target.ts";
 import { receive, receiveCapTable } from "./cap-descriptor.ts";
@@ -107,6 +107,10 @@ const handleBootstrap = (state: ConnectionState, host: Host, bootstrap: Struct):
   const answer = new Answer(state, id, undefined);
   state.answers.set(id, answer);
   let hook: ClientHook;
+  if (state.refusal !== undefined) {
+    answer.threw(state.refusal);
+    return;
+  }
   try {
     hook = host.bootstrap(hasPointer(bootstrap, 0) ? pointerPayload(bootstrap, 0) : undefined);
   } catch (error) {
@@ -133,13 +137,22 @@ const handleCall = (state: ConnectionState, host: Host, message: MessageReader, 
     const params = pointerPayload(payload, 0);
     const bytes = messageBytes(message);
     const refusal = overload(state, target, bytes);
+    const interfaceId = u64(call, 8);
+    const methodId = u16(call, 4);
+    state.served++;
     const answer = new Answer(state, id, params, {
+      interfaceId,
+      methodId,
       redirected: resultsTo === sendResultsTo.yourself,
       pipelineOnly: bit(call, 130),
       caller: host.caller,
       bytes,
     });
     state.answers.set(id, answer);
+    if (state.refusal !== undefined) {
+      answer.threw(state.refusal);
+      return;
+    }
     if (refusal !== undefined) {
       state.overloaded++;
       answer.threw(refusal);
@@ -147,7 +160,7 @@ const handleCall = (state: ConnectionState, host: Host, message: MessageReader, 
     }
     const { callTimeout } = state.limits;
     if (callTimeout > 0 && callTimeout < Number.POSITIVE_INFINITY) answer.expireAfter(callTimeout);
-    target.call(u64(call, 8), u16(call, 4), answer);
+    target.call(interfaceId, methodId, answer);
   } finally {
     target.release();
   }
@@ -293,9 +306,10 @@ const handleRelease = (state: ConnectionState, release: Struct): void =>
   releaseExport(state, u32(release, 0), u32(release, 4));
 
 const handleAbort = (state: ConnectionState, exception: Struct): PeerAborted => {
-  const { kind, reason, trace } = readException(exception, state.limits.maxErrorText);
+  const { kind, reason, trace, details } = readException(exception, state.limits.maxErrorText);
   return new PeerAborted("CAPNP_ABORTED", `The peer aborted the connection: ${reason}`, {
     kind,
     ...(trace === undefined ? {} : { remoteTrace: trace }),
+    ...(details === undefined ? {} : { details }),
   });
 };

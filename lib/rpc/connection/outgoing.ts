@@ -9,9 +9,9 @@ import {
   setU16,
   setU32,
   writeCapDescriptor,
-  writeException,
   writeMessageTarget,
 } from "../wire.ts";
+import { writeException } from "../wire-exception.ts";
 import { type Capability, CapTable } from "../../serialization/cap-table.ts";
 import { MessageBuilder } from "../../serialization/message.ts";
 import type { MessageReader } from "../../serialization/message.ts";
@@ -24,7 +24,7 @@ import { unlimitedNesting } from "../../serialization/read-limiter.ts";
 /** The small messages: one function for each thing that a vat tells its peer. */
 
 export const sendBootstrap = (state: ConnectionState, question: QuestionId, objectId?: MessageBuilder): void => {
-  const message = new OutgoingMessage(messageTag.bootstrap, "bootstrap", 5);
+  const message = new OutgoingMessage(messageTag.bootstrap, "bootstrap");
   setU32(message.at, 0, question);
   if (objectId !== undefined) {
     const { segment, position } = { segment: message.at._segment, position: pointerPosition(message.at, 0) };
@@ -35,7 +35,7 @@ export const sendBootstrap = (state: ConnectionState, question: QuestionId, obje
 };
 
 export const sendFinish = (state: ConnectionState, question: QuestionId, releaseResultCaps: boolean): void => {
-  const message = new OutgoingMessage(messageTag.finish, "finish", 4);
+  const message = new OutgoingMessage(messageTag.finish, "finish");
   setU32(message.at, 0, question);
   // Both flags default to true, so a set bit says false.
   if (!releaseResultCaps) setBit(message.at, 32);
@@ -45,7 +45,7 @@ export const sendFinish = (state: ConnectionState, question: QuestionId, release
 };
 
 export const sendRelease = (state: ConnectionState, id: ImportId, count: number): void => {
-  const message = new OutgoingMessage(messageTag.release, "release", 4);
+  const message = new OutgoingMessage(messageTag.release, "release");
   setU32(message.at, 0, id);
   setU32(message.at, 4, count);
   state.send(message);

@@ -1,7 +1,7 @@
 import type { CallContext } from "../capability/call-context.ts";
 import type { OutgoingCall } from "../capability/request.ts";
 import type { CapDescriptor, MessageTarget } from "../wire.ts";
-import { closedPipeline } from "./answer.ts";
+import { closedPipeline } from "./closed-pipeline.ts";
 import type { ConnectionState } from "./connection-state.ts";
 import type { Question } from "./question.ts";
 import { RemoteClient } from "./remote-client.ts";

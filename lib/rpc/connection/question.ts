@@ -1,4 +1,5 @@
 import { BrokenClient } from "../capability/broken-client.ts";
+import { ByPath } from "../capability/by-path.ts";
 import { type ClientHook, innermost } from "../capability/client-hook.ts";
 import type { Payload } from "../capability/payload.ts";
 import type { Pipeline } from "../capability/pipeline.ts";
@@ -7,7 +8,8 @@ import type { ReceivedCapTable } from "./cap-descriptor.ts";
 import type { ConnectionState } from "./connection-state.ts";
 import { isPipelineId, type QuestionId } from "./ids.ts";
 import { sendFinish } from "./outgoing.ts";
-import { closedPipeline } from "./answer.ts";
+import type { CallRecord } from "../observe.ts";
+import { closedPipeline } from "./closed-pipeline.ts";
 import { PipelineClient } from "./pipeline-client.ts";
 import { PromiseClient } from "./promise-client.ts";
 
@@ -24,6 +26,9 @@ export type ResultsFor = "caller" | "callee" | "pipeline";
  * comes, because only then is the id free in both directions) | lost (the connection is over). Between waiting and
  * returned lies taking, where Return said that the results are those of a call here, which is not done yet: our Finish
  * would make the peer give that call up.
+ *
+ * While the promises of the results resolve, a question is returning (or canceled already): what hears of them may end another
+ * connection, and give up this very call in consequence. It is too late for that then.
  *
  * Finish also waits for pipeline clients that the peer knows of: what we described as a capability in the results stays
  * one, though it is resolved here, until nobody sends anything there any more (the Tribble 4-way race; rpc.capnp,
@@ -42,15 +47,17 @@ export class Question implements PendingCall, RedirectedCall {
   readonly #state: ConnectionState;
   /** Exports that the params counted: given back if the Return says so, or if the peer never understood the call. */
   paramExports: readonly number[] = [];
-  #status: "waiting" | "taking" | "returned" | "canceled" = "waiting";
+  #status: "waiting" | "taking" | "returning" | "returned" | "canceled" = "waiting";
   #listener: ReturnListener | undefined;
   #results: Payload | undefined;
   #error: Error | undefined;
   /** Where capabilities of the results are found once they are known. */
   #resolved: Pipeline | undefined;
   /** Capabilities of the results that were asked for before the results were there. */
-  #promises: Map<string, { readonly path: readonly number[]; readonly promise: PromiseClient }> | undefined;
+  #promises: ByPath<PromiseClient> | undefined;
   #pipelineClients = 0;
+  /** What the call is to those who watch; undefined where nobody does, or when they were told of its end. */
+  record: CallRecord | undefined;
   #isOpen = true;
   #isDropped = false;
 
@@ -63,6 +70,13 @@ export class Question implements PendingCall, RedirectedCall {
   /** True where the peer was told that no Return is needed. */
   get isUnreturned(): boolean {
     return isPipelineId(this.id);
+  }
+
+  /** Tells those who watch of the end of the call, once: whatever comes first. */
+  #ended(error?: Error): void {
+    if (this.record === undefined) return;
+    this.#state.observer?.ended(this.record, error);
+    this.record = undefined;
   }
 
   /** How many pipeline clients there are. */
@@ -90,13 +104,12 @@ export class Question implements PendingCall, RedirectedCall {
 
   pipelined(path: readonly number[]): ClientHook {
     if (this.#resolved !== undefined) return this.#resolved.pipelined(path);
-    this.#promises ??= new Map();
-    const key = path.join();
-    const known = this.#promises.get(key);
-    if (known !== undefined) return known.promise.addRef();
+    this.#promises ??= new ByPath();
+    const known = this.#promises.get(path);
+    if (known !== undefined) return known.addRef();
     this.#pipelineClients++;
     const promise = new PromiseClient(this.#state, new PipelineClient(this.#state, this, path));
-    this.#promises.set(key, { path, promise });
+    this.#promises.add(path, promise);
     return promise.addRef();
   }
 
@@ -133,6 +146,7 @@ export class Question implements PendingCall, RedirectedCall {
    * after them.
    */
   returned(results: Payload, table: ReceivedCapTable, noFinishNeeded: boolean): void {
+    this.#status = "returning";
     this.#resolvePipeline(results, (hook) => table.isReflected(hook));
     this.#embargo(results, table);
     this.#finish(noFinishNeeded);
@@ -162,6 +176,7 @@ export class Question implements PendingCall, RedirectedCall {
   /** The peer keeps the results, as it was asked to. */
   sentElsewhere(noFinishNeeded: boolean): void {
     this.#status = "returned";
+    this.#ended();
     if (!noFinishNeeded) {
       this.#close();
       return;
@@ -172,6 +187,8 @@ export class Question implements PendingCall, RedirectedCall {
   }
 
   threw(error: Error, noFinishNeeded: boolean): void {
+    this.#ended(error);
+    this.#status = "returning";
     this.#resolvePipeline(new BrokenClient(error), () => false);
     this.#finish(noFinishNeeded);
     this.#error = error;
@@ -182,6 +199,7 @@ export class Question implements PendingCall, RedirectedCall {
   takenThrew(error: Error): void {
     if (this.#status !== "taking") return;
     this.#resolved = new BrokenClient(error);
+    this.#ended(error);
     this.#finish(false);
     this.#error = error;
     this.#tell();
@@ -190,28 +208,35 @@ export class Question implements PendingCall, RedirectedCall {
   #resolvePipeline(pipeline: Pipeline, isReflected: (hook: ClientHook) => boolean): void {
     if (this.#resolved !== undefined) return;
     this.#resolved = pipeline;
-    for (const { path, promise } of this.#promises?.values() ?? []) {
+    for (const { path, value: promise } of this.#promises?.entries() ?? []) {
       const hook = pipeline.pipelined(path);
       promise.resolve(hook, isReflected(hook));
     }
   }
 
-  /** Where calls on a capability in the results wait for older ones, those who read it out of the results wait, too. */
+  /**
+   * Where calls on a capability in the results wait for older ones, those who read it out of the results wait, too. One
+   * capability may be at several places, of which some wait and some do not: what matters is the place.
+   */
   #embargo(results: Payload, table: ReceivedCapTable): void {
-    for (const { path, promise } of this.#promises?.values() ?? []) {
-      const hook = results.pipelined(path);
-      if (innermost(hook) !== innermost(promise)) table.embargo(hook, promise);
-      hook.release();
+    if (this.#promises === undefined) return;
+    const embargoed: { readonly index: number; readonly promise: PromiseClient }[] = [];
+    for (const { path, value: promise } of this.#promises.entries()) {
+      const index = indexIn(results, path);
+      const hook = index < 0 || index >= table.length ? null : (table.get(index) as ClientHook | null);
+      if (hook !== null && innermost(hook) !== innermost(promise)) embargoed.push({ index, promise });
     }
+    for (const { index, promise } of embargoed) table.embargo(index, promise);
   }
 
   #releasePromises(): void {
-    for (const { promise } of this.#promises?.values() ?? []) promise.release();
+    for (const { value } of this.#promises?.entries() ?? []) value.release();
     this.#promises = undefined;
   }
 
   #finish(noFinishNeeded: boolean): void {
     this.#status = "returned";
+    this.#ended();
     this.#releasePromises();
     // What needs no Finish is gone at the peer already.
     if (noFinishNeeded) this.#delete();
@@ -230,6 +255,7 @@ export class Question implements PendingCall, RedirectedCall {
   /** Finish before Return: whatever results are on their way, the peer is to release what is in them, for nobody reads it. */
   #giveUp(): void {
     this.#status = "canceled";
+    this.#ended();
     this.#isOpen = false;
     if (this.isUnreturned) this.#state.pipelineQuestions.delete(this.id);
     sendFinish(this.#state, this.id, true);
@@ -255,11 +281,13 @@ export class Question implements PendingCall, RedirectedCall {
   }
 
   cancel(reason: Error): void {
+    if (this.#status === "taking" || this.#status === "waiting") this.#ended(reason);
     if (this.#status === "taking") {
       // The Return is here: nothing is left to wait for. The peer will cancel the call that was to bring the results.
       this.#resolved = new BrokenClient(reason);
       this.#finish(false);
     } else if (this.#status === "waiting") {
+      this.#status = "canceled";
       this.#isOpen = false;
       this.#resolvePipeline(new BrokenClient(reason), () => false);
       this.#releasePromises();
@@ -274,12 +302,23 @@ export class Question implements PendingCall, RedirectedCall {
     this.#isOpen = false;
     if (this.#status !== "waiting" && this.#status !== "taking") return;
     this.#status = "returned";
+    this.#ended(error);
     this.#resolvePipeline(new BrokenClient(error), () => false);
     this.#releasePromises();
     this.#error = error;
     this.#tell();
   }
 }
+
+/** Where a capability is in the table of results; -1 where there is none, or no way to it. */
+const indexIn = (results: Payload, path: readonly number[]): number => {
+  try {
+    return results.indexOf(path);
+  } catch {
+    // Whoever asks for it there is told: it is broken.
+    return -1;
+  }
+};
 
 /** Opens a question. A peer that answers what needs no answer is asked as if the pipeline were not all that matters. */
 export const openQuestion = (state: ConnectionState, resultsFor: ResultsFor): Question => {

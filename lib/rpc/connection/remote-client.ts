@@ -8,7 +8,7 @@ import type { ConnectionState } from "./connection-state.ts";
 
 /** Something at the peer that calls can be sent to. */
 export abstract class RemoteClient extends ClientHook {
-  protected readonly state: ConnectionState;
+  readonly state: ConnectionState;
   #stream: FlowController | undefined;
 
   constructor(state: ConnectionState) {

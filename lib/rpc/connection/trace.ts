@@ -10,12 +10,12 @@ import {
   openMessage,
   readCapDescriptor,
   readCapTable,
-  readException,
   readMessageTarget,
   u16,
   u32,
   u64,
 } from "../wire.ts";
+import { readException } from "../wire-exception.ts";
 
 /** Hears of every message of a connection, in one line for people. */
 export type Trace = (line: string) => void;

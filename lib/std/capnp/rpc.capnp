@@ -324,6 +324,14 @@ struct Exception {
 
   trace @4 :Text;
   # Where it happened at the other end, if that tells.
+
+  details @5 :List(Detail);
+  # What else there is to know, for programs that know the ids.
+
+  struct Detail {
+    detailId @0 :UInt64;
+    data @1 :Data;
+  }
 }
 
 # Left open for each kind of network of vats to define.

@@ -286,7 +286,7 @@ describe("an answer", () => {
     );
     await peer.heard();
     expect(errors[0]).to.include("receiverHosted 55");
-    expect(errors[1]).to.include("receiverAnswer 77");
+    expect(errors[1]).to.include("already closed");
     expect(errors[2]).to.include("invalid capability pointer");
     expect(errors[3]).to.include("index 1000 of a table of 3");
     peer.send(finish(0)).send(finish(1));

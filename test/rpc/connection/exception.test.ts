@@ -82,6 +82,73 @@ describe("the exception of a method", () => {
     await vats.expectEmpty();
   });
 
+  const details = new Map([
+    [0x123456789abcdef0n, Uint8Array.of(1, 2, 3)],
+    [2n ** 64n - 1n, new Uint8Array(0)],
+  ]);
+
+  it("brings its details, also through a vat between", async () => {
+    const { vats: far, node: behind } = failing(() => new CapnpError("CAPNP_CALL", "far away", { details }));
+    const { vats, node } = Vats.withNode({ fail: () => behind.fail("y") });
+    const failed = rejection(node.fail("x"));
+    for (let i = 0; i < 3; i++) {
+      await vats.settle();
+      await far.settle();
+    }
+    expect((await failed).details).to.deep.equal(details);
+    const [first] = vats.messages("return", "b").filter((ret) => ret.which() === "exception");
+    expect(first.exception.details.toArray().map((one: Loose) => [one.detailId, one.data])).to.deep.equal([...details]);
+    for (const client of [behind, node]) client.release();
+    await vats.expectEmpty();
+    await far.expectEmpty();
+  });
+
+  it("has details of at most maxErrorText bytes, of which none is cut, and no more than make sense", async () => {
+    const many = new Map<unknown, unknown>([
+      [1n, new Uint8Array(600)],
+      ["two", new Uint8Array(1)],
+      [3n, "three"],
+      [4n, new Uint8Array(500)],
+      [5n, new Uint8Array(1)],
+    ]);
+    const thrown = new CapnpError("CAPNP_CALL", "much to say", { details: many as never });
+    const { vats, node } = failing(() => thrown, { limits: { maxErrorText: 1000 } });
+    expect((await failureOf(vats, node)).details).to.deep.equal(new Map([[1n, new Uint8Array(600)]]));
+    node.release();
+    await vats.expectEmpty();
+  });
+
+  it("has no details where its text is withheld from peers, nor where it has none", async () => {
+    const hidden = Object.assign(new Error("secret"), { details });
+    for (const options of [{ exposeErrors: false }, {}]) {
+      const { vats, node } = failing(() => hidden, options);
+      expect(await failureOf(vats, node)).to.not.have.property("details");
+      node.release();
+      await vats.expectEmpty();
+    }
+  });
+
+  it("is read with the details that are there: as many as maxErrorText has room for, and those with data", async () => {
+    const peer = new ScriptedPeer({ limits: { maxErrorText: 64 * 10 } });
+    const node = bootstrapOf(peer.vat);
+    const failed = rejection(node.fail("x"));
+    await peer.heard();
+    const list = Array.from({ length: 1000 }, (_, i) => ({ detailId: BigInt(i) }));
+    peer.send((message) => {
+      const ret = message.init("return");
+      ret.answerId = 1;
+      const exception = ret.init("exception");
+      exception.reason = "no bootstrap";
+      exception.details = list;
+      for (let i = 1; i < 1000; i++) exception.details[i].data = Uint8Array.of(i & 0xff);
+    });
+    await peer.settle();
+    const error = await failed;
+    expect([...error.details.keys()]).to.deep.equal([1n, 2n, 3n, 4n, 5n, 6n, 7n, 8n, 9n]);
+    node.release();
+    await peer.expectEmptyAfterClose();
+  });
+
   it("is passed on with its kind and its text by a vat between", async () => {
     for (const kind of ["failed", "overloaded", "disconnected", "unimplemented"] as const) {
       const { vats: far, node: behind } = failing(() => new CapnpError("CAPNP_CALL", "far away", { kind }));
@@ -127,12 +194,13 @@ describe("the exception of a method", () => {
 });
 
 describe("the exception that ends a connection", () => {
-  it("is known to every call that fails for it, with the trace that the peer gave", async () => {
+  it("is known to every call that fails for it, with the trace and the details that the peer gave", async () => {
     const peer = new ScriptedPeer();
     const node = bootstrapOf(peer.vat);
     const failed = rejection(node.fail("x"));
     await peer.settle();
-    peer.send({ abort: { reason: "I had enough", type: "overloaded", trace: "at peer.ts:7" } });
+    const details = [{ detailId: 9n, data: Uint8Array.of(4, 5) }];
+    peer.send({ abort: { reason: "I had enough", type: "overloaded", trace: "at peer.ts:7", details } });
     await peer.settle();
     for (const error of [await failed, await rejection(node.fail("y"))]) {
       expect(error.kind).to.equal("disconnected");
@@ -140,6 +208,7 @@ describe("the exception that ends a connection", () => {
       expect(error.cause.code).to.equal("CAPNP_ABORTED");
       expect(error.cause.kind).to.equal("overloaded");
       expect(error.cause.remoteTrace).to.equal("at peer.ts:7");
+      expect(error.details).to.deep.equal(new Map([[9n, Uint8Array.of(4, 5)]]));
     }
     node.release();
     await peer.expectEmptyAfterClose();

@@ -344,4 +344,18 @@ describe("a transform", () => {
     node.release();
     await peer.expectEmpty();
   });
+
+  it("on what was read out of the results and released is an error of the caller's, and none of the connection", async () => {
+    const { vats, node } = Vats.withNode({ make: () => vats.server(recorder([])) });
+    const made = node.make("x");
+    await vats.settle();
+    (await made).node.release();
+    await vats.settle();
+    const late = rejection(made.node.order(1));
+    await vats.settle();
+    expect((await late).code).to.equal("CAPNP_RELEASED");
+    made[Symbol.dispose]();
+    node.release();
+    await vats.expectEmpty();
+  });
 });

@@ -76,6 +76,32 @@ describe("a capability of ours that the peer describes", () => {
     await end(1, 0);
   });
 
+  it("as what the peer called it on, and holds no more, is the object itself", async () => {
+    const found: unknown[] = [];
+    const servers = new Servers();
+    const set = newSet();
+    const object = servers.make({
+      async hold({ cap }: Loose) {
+        found.push(await set.getLocalServer(cap));
+        cap.release();
+      },
+      make: () => object,
+    });
+    const client = set.add(object);
+    const vats = new Vats({ servers, b: { bootstrap: () => client } });
+    const early = bootstrapOf(vats.a);
+    const calls = [early.hold(early)];
+    const making = early.make("x");
+    calls.push(making.node.hold(making.node));
+    early.release();
+    await vats.settle();
+    await Promise.all(calls);
+    expect(found).to.deep.equal([object, object]);
+    making[Symbol.dispose]();
+    client.release();
+    await vats.expectEmpty();
+  });
+
   it("while it is a promise is recognised when that resolves, in either form", async () => {
     for (const form of ["receiverHosted", "receiverAnswer"]) {
       const calls: number[] = [];
