@@ -1,17 +1,25 @@
-import { connect as connectTcp, type Socket } from "node:net";
-import { connect as connectTls } from "node:tls";
+import { connect as connectTcp, type LookupFunction, type Socket } from "node:net";
+import { connect as connectTls, type TLSSocket } from "node:tls";
 import { CapnpError } from "../errors.ts";
-import { type Address, formatAddress, parseAddress } from "./address.ts";
+import { type Address, formatAddress, isWebSocketAddress, parseAddress } from "./address.ts";
 import { type ByteStreamOptions, ByteStreamTransport } from "./byte-stream.ts";
-import { readConnectLimits, readStreamLimits } from "./limits.ts";
+import type { WebSocketClientOptions } from "./connect-web-socket.ts";
+import { readConnectLimits, readStreamLimits, readWebSocketLimits } from "./limits.ts";
 import { translateNodeError } from "./node-error.ts";
+import { rememberPeer } from "./node-sockets.ts";
 import { peerOf } from "./peer.ts";
-import { socketSettings, tcpTarget } from "./tcp.ts";
-import { type ClientTlsOptions, clientTls } from "./tls.ts";
+import { socketSettingsFor, type TcpOptions, tcpTarget } from "./tcp.ts";
+import { keepSessions, sessionFor } from "./tls-sessions.ts";
+import { type ClientTlsOptions, clientTls, pinError, pinsOf } from "./tls.ts";
+import type { Transport } from "./transport.ts";
 
-export interface ConnectSocketOptions extends ByteStreamOptions {
-  /** Encrypts, whatever the address says. A `tls://` address without this trusts the authorities that Node trusts. */
+export interface ConnectSocketOptions extends ByteStreamOptions, TcpOptions {
+  /** Encrypts, whatever the address says. A `tls://` or `wss://` address without this trusts the authorities that Node trusts. */
   readonly tls?: ClientTlsOptions;
+  /** For `ws://` and `wss://`. */
+  readonly webSocket?: WebSocketClientOptions;
+  /** Finds the addresses of a host name, as `net.connect` has it. Default: `dns.lookup`. */
+  readonly lookup?: LookupFunction;
   /** How long the connection may take in all: name, TCP and TLS handshake. Milliseconds, default 10 s; 0 or Infinity: no limit. */
   readonly timeout?: number;
   /** Gives up when aborted, with CAPNP_CANCELED. After the connection stands it does nothing. */
@@ -19,64 +27,108 @@ export interface ConnectSocketOptions extends ByteStreamOptions {
 }
 
 /**
- * Connects to a TCP, TLS or Unix socket. Rejects with CAPNP_ADDRESS, CAPNP_CONNECT (kind `disconnected`), CAPNP_TLS or
- * CAPNP_CANCELED.
+ * Connects to a TCP, TLS or Unix socket or to a WebSocket. Rejects with CAPNP_ADDRESS, CAPNP_CONNECT (kind `disconnected`), CAPNP_TLS
+ * or CAPNP_CANCELED.
  */
-export async function connectSocket(
-  target: string | Address,
-  options: ConnectSocketOptions = {},
-): Promise<ByteStreamTransport> {
+export async function connectSocket(target: string | Address, options: ConnectSocketOptions = {}): Promise<Transport> {
   const address = typeof target === "string" ? parseAddress(target) : target;
   const name = formatAddress(address);
   const { timeout } = readConnectLimits(options);
   readStreamLimits(options);
+  readWebSocketLimits(options.webSocket);
   if (options.signal?.aborted) throw canceled(name, options.signal);
-  const secure = address.kind === "tls" || options.tls !== undefined;
-  const socket = open(address, secure ? (options.tls ?? {}) : undefined);
-  await established(socket, secure ? "secureConnect" : "connect", name, timeout, options.signal);
-  const peer = address.kind === "unix" ? { ...peerOf(socket), address: name } : peerOf(socket);
-  return new ByteStreamTransport(socket, { peer, ...options });
+  const isSecure = address.kind === "tls" || address.kind === "wss" || options.tls !== undefined;
+  const tls = isSecure ? (options.tls ?? systemTrust) : undefined;
+  const pins = pinsOf(tls?.fingerprint256);
+  const socket = open(address, tls, name, options);
+  const isPinned = pins !== undefined;
+  return await established(socket, isSecure ? "secureConnect" : "connect", name, timeout, options.signal, async () => {
+    const wrong = isPinned ? pinError(socket as TLSSocket, pins, name) : undefined;
+    if (wrong !== undefined) throw wrong;
+    const peer = peerOf(socket, isPinned);
+    if (isWebSocketAddress(address)) {
+      const { webSocketOver } = await import("./connect-web-socket.ts");
+      return await webSocketOver(socket, address, peer, options);
+    }
+    return new ByteStreamTransport(socket, {
+      peer: address.kind === "unix" ? { ...peer, address: name } : peer,
+      ...options,
+    });
+  });
 }
 
-function open(address: Address, tls: ClientTlsOptions | undefined): Socket {
-  const target = address.kind === "unix" ? { path: address.path } : tcpTarget(address.host, address.port);
-  if (tls === undefined) return connectTcp({ ...target, ...socketSettings });
+function open(
+  address: Address,
+  tls: ClientTlsOptions | undefined,
+  name: string,
+  options: ConnectSocketOptions,
+): Socket {
+  const settings = socketSettingsFor(options);
+  const target =
+    address.kind === "unix"
+      ? { path: address.path }
+      : {
+          ...tcpTarget(address.host, address.port),
+          ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
+        };
+  if (tls === undefined) return connectTcp({ ...target, ...settings });
   try {
     const host = address.kind === "unix" ? undefined : address.host;
-    return connectTls({ ...clientTls(tls, host), ...target, ...socketSettings });
+    const mayResume = tls.resume ?? true;
+    const kept = mayResume ? sessionFor(tls, name) : undefined;
+    const resumption = kept === undefined ? {} : { session: kept.session };
+    const socket = connectTls({ ...resumption, ...clientTls(tls, host), ...target, ...settings });
+    if (kept?.certificate !== undefined) rememberPeer(socket, kept.certificate);
+    if (mayResume) keepSessions(socket, tls, name);
+    return socket;
   } catch (error) {
     // A key or certificate that cannot be read is found out here.
-    throw translateNodeError(error, "open", formatAddress(address));
+    throw translateNodeError(error, "open", name);
   }
 }
 
-function established(
+/** One object, so that its sessions are found again. */
+const systemTrust: ClientTlsOptions = {};
+
+/** Waits for the socket, then for what `then` makes of it, all within the time that there is. */
+function established<T>(
   socket: Socket,
   event: "connect" | "secureConnect",
   name: string,
   timeout: number,
   signal: AbortSignal | undefined,
-): Promise<void> {
+  then: () => Promise<T>,
+): Promise<T> {
   return new Promise((resolve, reject) => {
-    const settle = (error?: CapnpError): void => {
+    const settle = (): void => {
       clearTimeout(timer);
       signal?.removeEventListener("abort", abort);
-      if (error === undefined) {
-        resolve();
-      } else {
-        socket.destroy();
-        reject(error);
-      }
     };
-    const abort = (): void => settle(canceled(name, signal!));
+    const fail = (error: CapnpError): void => {
+      settle();
+      socket.destroy();
+      reject(error);
+    };
+    const abort = (): void => fail(canceled(name, signal!));
     const limited = timeout > 0 && timeout < 2 ** 31;
-    const expire = (): void => settle(new CapnpError("CAPNP_CONNECT", `no connection to ${name} within ${timeout} ms`));
+    const expire = (): void => fail(new CapnpError("CAPNP_CONNECT", `no connection to ${name} within ${timeout} ms`));
     const timer = limited ? setTimeout(expire, timeout) : undefined;
+    const succeed = (result: T): void => {
+      settle();
+      socket.off("error", onError);
+      socket.off("close", onClose);
+      resolve(result);
+    };
+    const onError = (error: Error): void => fail(translateNodeError(error, "open", name));
+    const onClose = (): void => fail(new CapnpError("CAPNP_CONNECT", `cannot connect to ${name}: the peer hung up`));
     signal?.addEventListener("abort", abort, { once: true });
-    socket.once(event, () => settle());
-    // Stays, though it settles only once: a socket may emit an error also after it was given up.
-    socket.on("error", (error) => settle(translateNodeError(error, "open", name)));
-    socket.once("close", () => settle(new CapnpError("CAPNP_CONNECT", `cannot connect to ${name}: the peer hung up`)));
+    // A socket may emit an error also after it was given up.
+    socket.on("error", () => undefined);
+    socket.on("error", onError);
+    socket.once("close", onClose);
+    socket.once(event, () => {
+      then().then(succeed, (error: unknown) => fail(translateNodeError(error, "open", name)));
+    });
   });
 }
 

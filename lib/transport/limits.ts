@@ -11,6 +11,7 @@ export const streamLimits = {
   maxFirstFrameBytes: { kind: "count", default: Number.POSITIVE_INFINITY },
   softQueuedBytes: { kind: "count", default: 1024 * 1024 },
   maxQueuedBytes: { kind: "count", default: 16 * 1024 * 1024 },
+  maxHeldBytes: { kind: "count", default: 16 * 1024 * 1024 },
   slowReaderTimeout: { kind: "time", default: 30_000 },
   firstMessageTimeout: { kind: "time", default: 0 },
   partialFrameTimeout: { kind: "time", default: 30_000 },
@@ -21,6 +22,7 @@ export const listenLimits = {
   backlog: { kind: "count", default: 511 },
   maxConnections: { kind: "count", default: 10_000 },
   maxConnectionsPerAddress: { kind: "count", default: 1_000 },
+  idleTimeout: { kind: "time", default: 0 },
 } as const satisfies Record<string, Limit>;
 
 /** What `listen` sets otherwise than `streamLimits` has it: who connects is a stranger until it has said something. */
@@ -31,6 +33,13 @@ export const strangerLimits = {
 
 /** And for peers from other machines. */
 export const remoteLimits = { maxFrameBytes: 4 * 1024 * 1024 } as const;
+
+/** What one WebSocket may do, besides what every connection may (`WebSocketOptions`). */
+export const webSocketLimits = {
+  upgradeTimeout: { kind: "time", default: 10_000 },
+  maxFragments: { kind: "count", default: 16_384 },
+  maxPendingPongs: { kind: "count", default: 60 },
+} as const satisfies Record<string, Limit>;
 
 /** What a connecting socket may take. */
 export const connectLimits = {
@@ -51,3 +60,7 @@ export const readListenLimits = (given?: Given<keyof typeof listenLimits>): Reco
 export const readConnectLimits = (
   given?: Given<keyof typeof connectLimits>,
 ): Record<keyof typeof connectLimits, number> => readLimits<keyof typeof connectLimits>(connectLimits, given);
+
+export const readWebSocketLimits = (
+  given?: Given<keyof typeof webSocketLimits>,
+): Record<keyof typeof webSocketLimits, number> => readLimits<keyof typeof webSocketLimits>(webSocketLimits, given);

@@ -1,19 +1,33 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { TLSSocket, Server as TlsServer } from "node:tls";
 import { CapnpError } from "../errors.ts";
-import { type Address, formatAddress, parseAddress } from "./address.ts";
+import { type Address, formatAddress, isWebSocketAddress, parseAddress } from "./address.ts";
 import { type ByteStreamOptions, ByteStreamTransport } from "./byte-stream.ts";
-import { readListenLimits, readStreamLimits } from "./limits.ts";
+import { CertificateWatch, type OnReload, withCertificateFiles } from "./certificate-files.ts";
+import { ConnectionPlaces } from "./connection-places.ts";
+import { readListenLimits, readStreamLimits, readWebSocketLimits } from "./limits.ts";
 import { codeOf, translateNodeError } from "./node-error.ts";
 import { addressOf, peerOf, remoteHost } from "./peer.ts";
 import { printStray } from "./receiver-error.ts";
-import { socketSettings, tcpBinding } from "./tcp.ts";
-import { createTlsServer, type ServerTlsOptions } from "./tls.ts";
+import { socketSettingsFor, type TcpOptions, tcpBinding } from "./tcp.ts";
+import {
+  createTlsServer,
+  pinError,
+  pinsOf,
+  replaceCertificates,
+  type ServerCertificates,
+  type ServerTlsOptions,
+} from "./tls.ts";
+import type { PeerInfo, Transport } from "./transport.ts";
 import { removeStaleSocket } from "./unix.ts";
+import type { WebSocketGate, WebSocketServerOptions } from "./web-socket-gate.ts";
+import type { WebSocketMount } from "./web-socket-mount.ts";
 
-export interface ListenSocketOptions extends Omit<ByteStreamOptions, "peer"> {
-  /** Encrypts, whatever the address says. A `tls://` address needs it. */
+export interface ListenSocketOptions extends Omit<ByteStreamOptions, "peer">, TcpOptions {
+  /** Encrypts, whatever the address says. A `tls://` or `wss://` address needs it. */
   readonly tls?: ServerTlsOptions;
+  /** For `ws://` and `wss://`. */
+  readonly webSocket?: WebSocketServerOptions;
   /** How many connections the system may keep until we accept them. Default 511. */
   readonly backlog?: number;
   /** Most connections at once. Attack: using up the file descriptors and memory of the process. Default 10,000; more are hung up on. */
@@ -25,16 +39,26 @@ export interface ListenSocketOptions extends Omit<ByteStreamOptions, "peer"> {
    * and of errors of the listening socket. The server goes on. A good place for a line in the log.
    */
   readonly onConnectionError?: (error: CapnpError, peerAddress: string) => void;
+  /** Hears of certificates that were read anew from `tls.files`, or could not be: the server goes on with the old ones then. */
+  readonly onReload?: OnReload;
+  /** Where several listening sockets share the limits on connections. */
+  readonly places?: ConnectionPlaces;
 }
 
 /** A listening socket. */
 export interface SocketServer {
-  /** Where it listens, with the port that was chosen: `host:port`, `tls://host:port`, `unix:path`. */
+  /** Where it listens, with the port that was chosen: `host:port`, `tls://host:port`, `ws://host:port/path`, `unix:path`. */
   readonly address: string;
   /** Undefined for a Unix socket. */
   readonly port: number | undefined;
+  readonly isSecure: boolean;
   /** Connections that are open now, handshakes under way included. */
   readonly connections: number;
+  /**
+   * Other certificates, for connections from now on. Throws CAPNP_TLS, and changes nothing, where they cannot be used or where this
+   * socket does not speak TLS.
+   */
+  setSecureContext(certificates: ServerCertificates): void;
   /**
    * Stops listening and removes the file of a Unix socket. Handshakes under way come to nothing. Connections that stand belong to
    * those who got them, and live on.
@@ -42,28 +66,57 @@ export interface SocketServer {
   close(): Promise<void>;
 }
 
+/** Makes a transport of a socket that stands; or calls `failed`, and has done with the socket. */
+type Adopt = (
+  socket: Socket,
+  peer: PeerInfo,
+  give: (transport: Transport) => void,
+  failed: (error: CapnpError) => void,
+) => void;
+
 /**
- * Listens, and hands over each connection once it stands (with TLS: after its handshake). Rejects with CAPNP_ADDRESS, CAPNP_LISTEN,
+ * Listens, and hands over each connection once it stands (with TLS and WebSocket: after the handshake). Rejects with CAPNP_ADDRESS, CAPNP_LISTEN,
  * or CAPNP_TLS for a key or certificate that cannot be used.
  */
 export async function listenSocket(
-  target: string | Address,
+  target: string | Address | WebSocketMount,
   options: ListenSocketOptions,
-  onConnection: (transport: ByteStreamTransport) => void,
+  onConnection: (transport: Transport) => void,
 ): Promise<SocketServer> {
+  if (typeof target === "object" && "server" in target) {
+    const { MountedGate } = await import("./web-socket-mount.ts");
+    return await MountedGate.open(target, options, onConnection);
+  }
   const address = typeof target === "string" ? parseAddress(target) : target;
   const { backlog } = readListenLimits(options);
   readStreamLimits(options);
-  const secure = address.kind === "tls" || options.tls !== undefined;
-  const server = createServer(socketSettings);
+  readWebSocketLimits(options.webSocket);
+  const secure = address.kind === "tls" || address.kind === "wss" || options.tls !== undefined;
+  const gate = isWebSocketAddress(address) ? await openGate(address.path, options) : undefined;
+  const server = createServer(socketSettingsFor(options));
   let tlsServer: TlsServer | undefined;
+  let tls = options.tls ?? {};
   try {
-    if (secure) tlsServer = createTlsServer(options.tls ?? {});
+    if (secure) {
+      tls = await withCertificateFiles(tls);
+      pinsOf(tls.fingerprint256);
+      tlsServer = createTlsServer(tls);
+    }
     await bind(server, address, backlog);
   } catch (error) {
     throw translateNodeError(error, "listen", formatAddress(address));
   }
-  return new Listener(server, tlsServer, address, options, onConnection);
+  const adopt: Adopt =
+    gate === undefined
+      ? (socket, peer, give) => give(new ByteStreamTransport(socket, { ...options, peer }))
+      : (...connection) => gate.adopt(...connection);
+  return new Listener(server, tlsServer, address, { ...options, tls }, adopt, onConnection);
+}
+
+/** HTTP and WebSockets take longer to load than all else, and most servers need neither. */
+async function openGate(path: string, options: ListenSocketOptions): Promise<WebSocketGate> {
+  const { WebSocketGate } = await import("./web-socket-gate.ts");
+  return await WebSocketGate.open(path, options);
 }
 
 async function bind(server: Server, address: Address, backlog: number): Promise<void> {
@@ -91,11 +144,12 @@ class Listener implements SocketServer {
   readonly #server: Server;
   readonly #tlsServer: TlsServer | undefined;
   readonly #options: ListenSocketOptions;
-  readonly #onConnection: (transport: ByteStreamTransport) => void;
-  readonly #maxPerHost: number;
-  readonly #open = new Set<Socket>();
-  /** A Map, since its keys are chosen by peers. */
-  readonly #openPerHost = new Map<string, number>();
+  readonly #adopt: Adopt;
+  readonly #onConnection: (transport: Transport) => void;
+  readonly #pins: ReadonlySet<string> | undefined;
+  readonly #places: ConnectionPlaces;
+  readonly #certificates: CertificateWatch | undefined;
+  #connections = 0;
   #closed: Promise<void> | undefined;
 
   constructor(
@@ -103,21 +157,20 @@ class Listener implements SocketServer {
     tlsServer: TlsServer | undefined,
     address: Address,
     options: ListenSocketOptions,
-    onConnection: (transport: ByteStreamTransport) => void,
+    adopt: Adopt,
+    onConnection: (transport: Transport) => void,
   ) {
     this.#server = server;
+    this.#adopt = adopt;
+    this.#pins = tlsServer === undefined ? undefined : pinsOf(options.tls?.fingerprint256);
     this.#tlsServer = tlsServer;
     this.#options = options;
     this.#onConnection = onConnection;
     const { maxConnections, maxConnectionsPerAddress } = readListenLimits(options);
-    this.#maxPerHost = maxConnectionsPerAddress;
+    this.#places = options.places ?? new ConnectionPlaces(maxConnections, maxConnectionsPerAddress);
     const bound = server.address();
     this.port = typeof bound === "object" ? bound?.port : undefined;
-    this.address = formatAddress(
-      address.kind === "unix"
-        ? address
-        : { kind: tlsServer === undefined ? "tcp" : "tls", host: address.host, port: this.port ?? address.port },
-    );
+    this.address = formatAddress(boundAddress(address, this.port, tlsServer !== undefined));
     // Beyond the limit Node closes the connection as it accepts it, and says so with `drop`.
     server.maxConnections = maxConnections;
     server.on("drop", (peer) => {
@@ -126,7 +179,11 @@ class Listener implements SocketServer {
     });
     server.on("error", (error) => this.#failed(translateNodeError(error, "listen", this.address), this.address));
     server.on("connection", (socket) => this.#accept(socket));
-    tlsServer?.on("secureConnection", (socket) => this.#established(socket));
+    if (tlsServer !== undefined && options.tls?.files !== undefined) {
+      const onReload: OnReload = (outcome) => this.#contain(() => options.onReload?.(outcome));
+      this.#certificates = new CertificateWatch(options.tls, (tls) => this.setSecureContext(tls), onReload);
+    }
+    tlsServer?.on("secureConnection", (socket) => this.#verified(socket));
     tlsServer?.on("tlsClientError", (error, socket) => {
       const peer = addressOf(socket);
       socket.destroy();
@@ -135,12 +192,26 @@ class Listener implements SocketServer {
   }
 
   get connections(): number {
-    return this.#open.size;
+    return this.#connections;
+  }
+
+  get isSecure(): boolean {
+    return this.#tlsServer !== undefined;
+  }
+
+  setSecureContext(certificates: ServerCertificates): void {
+    if (this.#tlsServer === undefined) {
+      throw new CapnpError("CAPNP_TLS", `${this.address} does not speak TLS: it has no certificates to replace`, {
+        kind: "failed",
+      });
+    }
+    replaceCertificates(this.#tlsServer, certificates);
   }
 
   close(): Promise<void> {
     // Not when every connection has ended, as the callback of net.Server.close would have it.
     this.#closed ??= new Promise((resolve) => {
+      this.#certificates?.stop();
       this.#server.close();
       setImmediate(resolve);
     });
@@ -151,27 +222,31 @@ class Listener implements SocketServer {
     // From the first moment on: a peer may reset the connection before anything else listens for errors.
     socket.on("error", ignored);
     const host = remoteHost(socket);
-    const open = host === undefined ? 0 : (this.#openPerHost.get(host) ?? 0);
-    if (open >= this.#maxPerHost) {
+    const refusal = this.#places.take(host);
+    if (refusal !== undefined) {
       const peer = addressOf(socket);
       socket.destroy();
-      const text = `${host} has ${open} connections open, which is maxConnectionsPerAddress; one more was refused`;
-      this.#failed(new CapnpError("CAPNP_LIMIT", text), peer);
+      this.#failed(new CapnpError("CAPNP_LIMIT", `${refusal}; one more was refused`), peer);
       return;
     }
-    this.#open.add(socket);
-    if (host !== undefined) this.#openPerHost.set(host, open + 1);
-    socket.once("close", () => this.#forget(socket, host));
+    this.#connections++;
+    socket.once("close", () => {
+      this.#connections--;
+      this.#places.leave(host);
+    });
     if (this.#tlsServer === undefined) this.#established(socket);
     else this.#tlsServer.emit("connection", socket);
   }
 
-  #forget(socket: Socket, host: string | undefined): void {
-    this.#open.delete(socket);
-    if (host === undefined) return;
-    const left = this.#openPerHost.get(host)! - 1;
-    if (left === 0) this.#openPerHost.delete(host);
-    else this.#openPerHost.set(host, left);
+  #verified(socket: TLSSocket): void {
+    const peer = addressOf(socket);
+    const wrong = this.#pins === undefined ? undefined : pinError(socket, this.#pins, peer);
+    if (wrong === undefined) {
+      this.#established(socket);
+      return;
+    }
+    socket.destroy();
+    this.#failed(wrong, peer);
   }
 
   #established(socket: Socket): void {
@@ -179,9 +254,18 @@ class Listener implements SocketServer {
       socket.destroy();
       return;
     }
+    const known = peerOf(socket, this.#pins !== undefined);
     // The client's end of a Unix socket has no name: both ends go by the path.
-    const peer = this.port === undefined ? { ...peerOf(socket), address: this.address } : peerOf(socket);
-    const transport = new ByteStreamTransport(socket, { ...this.#options, peer });
+    const peer = this.port === undefined ? { ...known, address: this.address } : known;
+    const give = (transport: Transport): void => this.#give(transport);
+    this.#adopt(socket, peer, give, (error) => this.#failed(error, peer.address));
+  }
+
+  #give(transport: Transport): void {
+    if (this.#closed !== undefined) {
+      transport.destroy();
+      return;
+    }
     try {
       this.#onConnection(transport);
     } catch (error) {
@@ -193,12 +277,24 @@ class Listener implements SocketServer {
   }
 
   #failed(error: CapnpError, peerAddress: string): void {
+    this.#contain(() => this.#options.onConnectionError?.(error, peerAddress));
+  }
+
+  #contain(tell: () => void): void {
     try {
-      this.#options.onConnectionError?.(error, peerAddress);
+      tell();
     } catch (thrown) {
       printStray(thrown);
     }
   }
+}
+
+/** What to connect to: the port that was chosen, and the scheme that is spoken. */
+function boundAddress(address: Address, port: number | undefined, isSecure: boolean): Address {
+  if (address.kind === "unix") return address;
+  const at = { host: address.host, port: port ?? address.port };
+  if (isWebSocketAddress(address)) return { kind: isSecure ? "wss" : "ws", ...at, path: address.path };
+  return { kind: isSecure ? "tls" : "tcp", ...at };
 }
 
 /** The transport, or the TLS server, hears of the same error and deals with it. */

@@ -1,11 +1,30 @@
 import { CapnpError } from "../errors.ts";
+import { readLimits } from "../limit.ts";
 import { receiverError, tellClosed } from "./receiver-error.ts";
 import type { PeerInfo, Transport, TransportReceiver } from "./transport.ts";
 
-export interface MemoryTransportOptions {
+/** How good the line is between the two, both ways. A perfect one is the default. */
+export interface MemoryLine {
+  /** How long a message is under way. Milliseconds. */
+  readonly latency?: number;
+  /** Bytes of segments that pass in a second. Default Infinity. */
+  readonly bandwidth?: number;
+  /** The connection is lost, with what is under way, when so many messages have arrived at either end. Default: never. */
+  readonly loseAfter?: number;
+}
+
+/** Limits in name only: what is none is refused in the same way. */
+const line = {
+  latency: { kind: "time", default: 0 },
+  bandwidth: { kind: "count", default: Number.POSITIVE_INFINITY },
+  loseAfter: { kind: "count", default: Number.POSITIVE_INFINITY },
+} as const;
+
+export interface MemoryTransportOptions extends MemoryLine {
   /**
    * `async` (the default): each message is delivered in a microtask of its own turn, in order. `stepped`: messages are held until
-   * `step`, `deliver`, `deliverAll` or `settle` is called, so that a test decides what happens when.
+   * `step`, `deliver`, `deliverAll` or `settle` is called, so that a test decides what happens when; `latency` and `bandwidth` do
+   * not count then.
    */
   readonly mode?: "async" | "stepped";
   /** What each end calls the other: the `peer.address` seen by `b` and by `a`. Default `["memory:a", "memory:b"]`. */
@@ -27,13 +46,17 @@ export interface MemoryTransportPair {
   settle(limit?: number): Promise<number>;
 }
 
-/** Joins two transports. Segments are copied when they are sent, so the sender may use its buffers again at once. */
+/**
+ * Joins two transports. Segments are copied when they are sent, so the sender may use its buffers again at once. Throws CAPNP_TYPE or
+ * CAPNP_RANGE for a line that cannot be.
+ */
 export function memoryTransportPair(options: MemoryTransportOptions = {}): MemoryTransportPair {
   const [nameA, nameB] = options.names ?? ["memory:a", "memory:b"];
-  const clock = { now: 0 };
+  const { latency, bandwidth, loseAfter } = readLimits<keyof MemoryLine>(line, options);
+  const shared = { now: 0, delivered: 0, latency, bandwidth, loseAfter };
   const stepped = options.mode === "stepped";
-  const a = new MemoryTransport(nameB, stepped, clock);
-  const b = new MemoryTransport(nameA, stepped, clock);
+  const a = new MemoryTransport(nameB, stepped, shared);
+  const b = new MemoryTransport(nameA, stepped, shared);
   join(a, b);
 
   const step = (): boolean => {
@@ -59,10 +82,18 @@ export function memoryTransportPair(options: MemoryTransportOptions = {}): Memor
   return { a, b, step, deliverAll, settle };
 }
 
-/** Something on its way: a message, or the end of this direction. */
+/** Something on its way: a message, or the end of this direction. It arrives at `due`. */
 type Item =
-  | { readonly time: number; readonly segments: Uint8Array[]; readonly bytes: number }
-  | { readonly time: number; readonly end: CapnpError | undefined };
+  | { readonly time: number; readonly due: number; readonly segments: Uint8Array[]; readonly bytes: number }
+  | { readonly time: number; readonly due: number; readonly end: CapnpError | undefined };
+
+/** What both ends have in common. */
+interface SharedLine extends Required<MemoryLine> {
+  /** Orders what both directions hold. */
+  now: number;
+  /** Messages that have arrived, at either end. */
+  delivered: number;
+}
 
 let join: (a: MemoryTransport, b: MemoryTransport) => void;
 
@@ -70,8 +101,10 @@ let join: (a: MemoryTransport, b: MemoryTransport) => void;
 export class MemoryTransport implements Transport {
   readonly peer: PeerInfo;
   readonly #stepped: boolean;
-  /** Orders what both directions hold. */
-  readonly #clock: { now: number };
+  readonly #shared: SharedLine;
+  /** When the line has room for the next message of this direction. */
+  #lineFree = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #other!: MemoryTransport;
   #outgoing: Item[] = [];
   #queued = 0;
@@ -93,10 +126,10 @@ export class MemoryTransport implements Transport {
   }
 
   /** Made by {@link memoryTransportPair} only. */
-  constructor(peerName: string, stepped: boolean, clock: { now: number }) {
+  constructor(peerName: string, stepped: boolean, shared: SharedLine) {
     this.peer = { address: peerName, encrypted: false, authenticated: false };
     this.#stepped = stepped;
-    this.#clock = clock;
+    this.#shared = shared;
     this.#gone = new Promise((resolve) => {
       this.#resolveGone = resolve;
     });
@@ -119,11 +152,8 @@ export class MemoryTransport implements Transport {
   send(segments: readonly Uint8Array[], sent?: () => void): void {
     if (!this.#ended) {
       const copies = segments.map((segment) => segment.slice());
-      this.#push({
-        time: this.#clock.now++,
-        segments: copies,
-        bytes: copies.reduce((sum, s) => sum + s.byteLength, 0),
-      });
+      const bytes = copies.reduce((sum, s) => sum + s.byteLength, 0);
+      this.#push({ time: this.#shared.now++, due: this.#dueOf(bytes), segments: copies, bytes });
     }
     sent?.();
   }
@@ -187,6 +217,10 @@ export class MemoryTransport implements Transport {
       } finally {
         this.#delivering = false;
       }
+      if (++this.#shared.delivered === this.#shared.loseAfter) {
+        this.#lose();
+        other.#lose();
+      }
     }
     if (delivered > 0 && other.#outcome === undefined) {
       try {
@@ -202,6 +236,7 @@ export class MemoryTransport implements Transport {
   #canDeliver(): boolean {
     const item = this.#outgoing[0];
     if (item === undefined || this.#delivering) return false;
+    if (!this.#stepped && item.due > performance.now()) return false;
     const other = this.#other;
     // Who has closed without ever starting discards what comes.
     if (other.#receiver === undefined) return other.#ended;
@@ -214,15 +249,45 @@ export class MemoryTransport implements Transport {
     this.#schedule();
   }
 
+  /** A line that takes no time needs no clock. */
+  #dueOf(bytes: number): number {
+    const { latency, bandwidth } = this.#shared;
+    if (latency === 0 && bandwidth === Number.POSITIVE_INFINITY) return 0;
+    this.#lineFree = Math.max(this.#lineFree, performance.now()) + (bytes / bandwidth) * 1000;
+    return this.#lineFree + latency;
+  }
+
   #schedule(): void {
-    if (this.#stepped || this.#outgoing.length === 0) return;
-    queueMicrotask(() => this.deliver(Number.POSITIVE_INFINITY));
+    const [next] = this.#outgoing;
+    if (this.#stepped || next === undefined || this.#timer !== undefined) return;
+    const deliver = (): void => {
+      this.#timer = undefined;
+      this.deliver(Number.POSITIVE_INFINITY);
+      // What is due later, or has become so meanwhile; what waits for its receiver is scheduled by that.
+      if ((this.#outgoing[0]?.due ?? 0) > performance.now() || this.#canDeliver()) this.#schedule();
+    };
+    if (next.due === 0) queueMicrotask(deliver);
+    else this.#timer = setTimeout(deliver, waitFor(next.due));
+  }
+
+  /** The line breaks: this end keeps nothing and hears of it. */
+  #lose(): void {
+    clearTimeout(this.#timer);
+    this.#outgoing = [];
+    this.#queued = 0;
+    this.#ended = true;
+    if (this.#outcome === undefined) {
+      const text = `the connection with ${this.peer.address} was lost after ${this.#shared.loseAfter} messages (loseAfter)`;
+      this.#outcome = { error: new CapnpError("CAPNP_DISCONNECTED", text) };
+      queueMicrotask(() => this.#tell());
+    }
+    this.#resolveGone();
   }
 
   #end(error: CapnpError | undefined): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#push({ time: this.#clock.now++, end: error });
+    this.#push({ time: this.#shared.now++, due: this.#dueOf(0), end: error });
   }
 
   /** The other side's end has arrived here. */
@@ -239,3 +304,6 @@ export class MemoryTransport implements Transport {
     if (this.#receiver !== undefined) tellClosed(this.#receiver, this.#outcome!.error);
   }
 }
+
+/** Node runs a longer timer at once. */
+const waitFor = (due: number): number => Math.min(Math.max(0, Math.ceil(due - performance.now())), 2 ** 31 - 1);

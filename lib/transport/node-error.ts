@@ -83,6 +83,9 @@ function tlsAdvice(code: string | undefined, error: unknown): string | undefined
     case "ERR_SSL_PACKET_LENGTH_TOO_LONG":
     case "ERR_SSL_HTTP_REQUEST":
       return `the peer does not speak TLS (${code}); use tcp:// or start it with a certificate`;
+    case "ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL":
+    case "ERR_SSL_NO_APPLICATION_PROTOCOL":
+      return `the two sides have no protocol in common (${code}); see tls.ALPNProtocols on both`;
     case "ERR_SSL_UNSUPPORTED_PROTOCOL":
     case "ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION":
     case "ERR_SSL_NO_SHARED_CIPHER":

@@ -4,7 +4,7 @@ import { frameBytes, frameHeader, writeFrameHeader } from "../serialization/fram
 export interface OutboundPiece {
   bytes: Uint8Array;
   /** A buffer of the pool of which these bytes are the last. */
-  readonly pooled?: Buffer;
+  readonly pooled?: Uint8Array;
   /** Whose message ends with these bytes. */
   readonly sent?: () => void;
 }
@@ -21,7 +21,7 @@ export class Outbox {
   readonly #reuse: boolean;
   readonly #pieces: OutboundPiece[] = [];
   /** The buffer being filled, so far with #filled bytes, all of them after what is in #pieces. */
-  #buffer: Buffer | undefined;
+  #buffer: Uint8Array | undefined;
   #filled = 0;
   #bytes = 0;
 
@@ -93,10 +93,10 @@ export class Outbox {
   }
 
   /** A buffer with room for so many bytes at #filled. */
-  #room(bytes: number): Buffer {
+  #room(bytes: number): Uint8Array {
     if (this.#buffer !== undefined && this.#filled + bytes <= this.#buffer.byteLength) return this.#buffer;
     if (this.#buffer !== undefined) this.#cut();
-    this.#buffer = bytes > bufferBytes ? Buffer.alloc(bytes) : takeBuffer();
+    this.#buffer = bytes > bufferBytes ? allocate(bytes) : takeBuffer();
     return this.#buffer;
   }
 
@@ -126,13 +126,17 @@ const copyLimit = 16 * 1024;
 const rightSizeLimit = 4096;
 const bufferBytes = 64 * 1024;
 const mostPooled = 16;
-const pool: Buffer[] = [];
+const pool: Uint8Array[] = [];
 
-function takeBuffer(): Buffer {
-  return pool.pop() ?? Buffer.alloc(bufferBytes);
+/** Where there are Buffers, streams would wrap each other array in one. */
+const allocate: (size: number) => Uint8Array =
+  typeof Buffer === "undefined" ? (size) => new Uint8Array(size) : (size) => Buffer.alloc(size);
+
+function takeBuffer(): Uint8Array {
+  return pool.pop() ?? allocate(bufferBytes);
 }
 
 /** Gives a buffer back whose bytes nobody reads any more. */
-export function giveBuffer(buffer: Buffer): void {
+export function giveBuffer(buffer: Uint8Array): void {
   if (buffer.byteLength === bufferBytes && pool.length < mostPooled) pool.push(buffer);
 }

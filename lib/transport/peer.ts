@@ -1,16 +1,30 @@
-import { Socket } from "node:net";
-import type { Duplex } from "node:stream";
-import { TLSSocket } from "node:tls";
+import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { formatHostPort } from "./address.ts";
+import { plainFingerprint, splitNames } from "./certificate-names.ts";
+import { isSocket, isTlsSocket, peerCertificate } from "./node-sockets.ts";
 import type { PeerCertificate, PeerInfo } from "./transport.ts";
 
-/** What a stream itself tells of its peer. A stream that is no socket tells nothing: its address is `stream`. */
-export function peerOf(stream: Duplex): PeerInfo {
-  if (!(stream instanceof Socket)) return { address: "stream", encrypted: false, authenticated: false };
+/**
+ * What a stream itself tells of its peer. A stream that is no socket tells nothing: its address is `stream`.
+ *
+ * @param isPinned Its certificate was compared with one that is known, whoever signed it.
+ */
+export function peerOf(stream: object, isPinned = false): PeerInfo {
+  if (!isSocket(stream)) return { address: "stream", encrypted: false, authenticated: false };
   const address = addressOf(stream);
-  if (!(stream instanceof TLSSocket)) return { address, encrypted: false, authenticated: false };
+  if (!isTlsSocket(stream)) return { address, encrypted: false, authenticated: false };
   const certificate = certificateOf(stream);
-  const peer = { address, encrypted: true, authenticated: certificate !== undefined && stream.authorized };
+  const tlsProtocol = stream.getProtocol();
+  const authenticated = certificate !== undefined && (stream.authorized || isPinned);
+  const alpn = stream.alpnProtocol;
+  const peer = {
+    address,
+    encrypted: true,
+    authenticated,
+    ...(tlsProtocol === null ? {} : { tlsProtocol }),
+    ...(typeof alpn === "string" ? { alpnProtocol: alpn } : {}),
+  };
   return certificate === undefined ? peer : { ...peer, certificate };
 }
 
@@ -27,14 +41,15 @@ export function addressOf(socket: Socket): string {
 }
 
 function certificateOf(socket: TLSSocket): PeerCertificate | undefined {
-  const certificate = socket.getPeerX509Certificate();
+  const certificate = peerCertificate(socket);
   if (certificate === undefined) return undefined;
   return {
     raw: new Uint8Array(certificate.raw),
     subject: certificate.subject,
     issuer: certificate.issuer,
     subjectAltName: certificate.subjectAltName ?? "",
-    fingerprint256: certificate.fingerprint256.replaceAll(":", "").toLowerCase(),
+    alternativeNames: splitNames(certificate.subjectAltName ?? ""),
+    fingerprint256: plainFingerprint(certificate.fingerprint256),
     validFrom: new Date(certificate.validFrom),
     validTo: new Date(certificate.validTo),
   };

@@ -1,5 +1,6 @@
 import type { TcpNetConnectOpts } from "node:net";
 import { CapnpError } from "../errors.ts";
+import { readLimits } from "../limit.ts";
 import { formatHostPort } from "./address.ts";
 
 /**
@@ -12,6 +13,30 @@ export const socketSettings = {
   keepAliveInitialDelay: 30_000,
   allowHalfOpen: true,
 } as const;
+
+export interface TcpOptions {
+  /**
+   * Milliseconds of silence after which TCP itself begins to ask whether the peer's machine is still there; how often, and for how
+   * long, the system decides. Default 30 s; 0 or Infinity: never.
+   */
+  readonly tcpKeepAlive?: number;
+}
+
+const keepAlive = { tcpKeepAlive: { kind: "time", default: socketSettings.keepAliveInitialDelay } } as const;
+
+/** {@link socketSettings} with the user's wish. Throws CAPNP_TYPE or CAPNP_RANGE. */
+export function socketSettingsFor(options: TcpOptions): SocketSettings {
+  const { tcpKeepAlive } = readLimits<"tcpKeepAlive">(keepAlive, { tcpKeepAlive: options.tcpKeepAlive });
+  if (tcpKeepAlive === 0 || tcpKeepAlive === Number.POSITIVE_INFINITY) return { ...socketSettings, keepAlive: false };
+  return { ...socketSettings, keepAliveInitialDelay: tcpKeepAlive };
+}
+
+export interface SocketSettings {
+  readonly noDelay: boolean;
+  readonly keepAlive: boolean;
+  readonly keepAliveInitialDelay: number;
+  readonly allowHalfOpen: boolean;
+}
 
 /**
  * Where `connect` goes. A name with several addresses is tried address by address, IPv6 and IPv4 in turn, each a quarter of a second

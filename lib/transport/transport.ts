@@ -18,6 +18,9 @@ export interface Transport {
   /** Bytes queued by `send` that the network has not yet taken. */
   readonly queued: number;
 
+  /** Bytes that have come from the peer so far: what shows that it lives, also in the middle of a large message. */
+  readonly bytesReceived?: number;
+
   /** Begins to deliver. Called once; until then nothing is read, and nothing is lost. */
   start(receiver: TransportReceiver): void;
 
@@ -60,10 +63,24 @@ export interface PeerInfo {
   readonly address: string;
   /** True where the bytes are encrypted. */
   readonly encrypted: boolean;
+  /** The version of TLS that is spoken: `TLSv1.3`. Undefined where none is. */
+  readonly tlsProtocol?: string;
+  /** What both sides agreed on by ALPN, where they did. */
+  readonly alpnProtocol?: string;
   /** True where the peer proved its identity (TLS client certificate, or the server's certificate that a client checked). */
   readonly authenticated: boolean;
   /** The peer's certificate, where it sent one. */
   readonly certificate?: PeerCertificate;
+  /** The request by which a WebSocket came: what a web page can be known by. */
+  readonly request?: PeerRequest;
+}
+
+/** What a client asked for when it opened a WebSocket. */
+export interface PeerRequest {
+  /** Path and query. */
+  readonly path: string;
+  /** By lower-case name: `cookie`, `authorization`, `origin`. */
+  readonly headers: ReadonlyMap<string, string>;
 }
 
 export interface PeerCertificate {
@@ -74,6 +91,8 @@ export interface PeerCertificate {
   readonly issuer: string;
   /** `DNS:...`, `IP Address:...`, `URI:...`; empty where there are none. */
   readonly subjectAltName: string;
+  /** The same, one by one, without the quotes that protect a comma in a name. */
+  readonly alternativeNames: readonly string[];
   /** SHA-256 of the certificate, lower-case hex. */
   readonly fingerprint256: string;
   readonly validFrom: Date;

@@ -54,11 +54,41 @@ describe("addresses", () => {
     });
   }
 
-  it("knows WebSocket addresses, which have no transport here, as unimplemented", () => {
-    for (const text of ["ws://host:1", "wss://host:1/path"]) {
-      expect(() => parseAddress(text))
-        .to.throw(CapnpError)
-        .that.includes({ code: "CAPNP_ADDRESS", kind: "unimplemented" });
+  const webSockets: [text: string, address: object, written: string][] = [
+    ["ws://host:1", { kind: "ws", host: "host", port: 1, path: "/" }, "ws://host:1/"],
+    ["ws://host", { kind: "ws", host: "host", port: 80, path: "/" }, "ws://host:80/"],
+    ["WSS://[::1]/a/b?c=d", { kind: "wss", host: "::1", port: 443, path: "/a/b?c=d" }, "wss://[::1]:443/a/b?c=d"],
+    ["wss://[::1]:8/", { kind: "wss", host: "::1", port: 8, path: "/" }, "wss://[::1]:8/"],
+    ["ws://*:0/rpc", { kind: "ws", host: "*", port: 0, path: "/rpc" }, "ws://*:0/rpc"],
+    ["ws://host?x", { kind: "ws", host: "host", port: 80, path: "/?x" }, "ws://host:80/?x"],
+  ];
+  for (const [text, address, written] of webSockets) {
+    it(`reads ${text}, with the port of its scheme where it has none`, () => {
+      expect(parseAddress(text)).to.deep.equal(address);
+      expect(formatAddress(parseAddress(text))).to.equal(written);
+      expect(parseAddress(written)).to.deep.equal(address);
+    });
+  }
+
+  it("refuses addresses of WebSockets that are none, and says why", () => {
+    for (const [text, why] of [
+      ["ws://", /port is missing|host is missing/],
+      ["ws:///path", /missing/],
+      ["ws://host:99999/", /not a port/],
+      ["ws://host:x/", /not a port/],
+      ["ws://::1/", /brackets/],
+      ["ws://host/a#b", /fragment/],
+      ["ws://host/a b", /percent-encoded/],
+      ["ws://user@host/", /not a host/],
+    ] as const) {
+      expect(() => parseAddress(text), text).to.throw(CapnpError, why);
     }
+  });
+
+  it("reads abstract Unix sockets, whose name stands after a NUL", () => {
+    expect(parseAddress("unix-abstract:vat")).to.deep.equal({ kind: "unix", path: "\0vat" });
+    expect(formatAddress({ kind: "unix", path: "\0vat" })).to.equal("unix-abstract:vat");
+    expect(() => parseAddress("unix-abstract:")).to.throw(CapnpError, "name is missing");
+    expect(() => parseAddress(`unix-abstract:${"x".repeat(108)}`)).to.throw(CapnpError, "108 bytes");
   });
 });

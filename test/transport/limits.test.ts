@@ -19,7 +19,7 @@ describe("the limits of a byte stream", () => {
       expect((await rejection(connectSocket("127.0.0.1:1", options))).message).to.include(name);
     }
     for (const name of Object.keys(listenLimits)) {
-      const refused = await rejection(listenSocket("127.0.0.1:0", { [name]: 0 }, () => undefined));
+      const refused = await rejection(listenSocket("127.0.0.1:0", { [name]: -1 }, () => undefined));
       expect(refused).to.include({ code: "CAPNP_RANGE" });
       expect(refused.message).to.include(name);
     }

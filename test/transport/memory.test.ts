@@ -163,4 +163,49 @@ describe("memory transport", () => {
     expect((await atA.ended())?.code).to.equal("CAPNP_DISCONNECTED");
     expect(atB.messages).to.have.lengthOf(1);
   });
+
+  it("takes its time over a line with latency and bandwidth, and keeps the order", async () => {
+    const { a, b } = memoryTransportPair({ latency: 20, bandwidth: 1_000_000 });
+    const [, atB] = [new Recorder(a), new Recorder(b)];
+    // 20 ms for the bytes of the first, and 20 ms on the way: not in this turn, nor in the next.
+    a.send([words(2500, 1)]);
+    a.send([words(1, 2)]);
+    await turn();
+    expect(atB.messages).to.have.lengthOf(0);
+    expect(a.queued).to.equal(20_008);
+    expect((await atB.received(2)).map(([segment]) => segment![0])).to.deep.equal([1, 2]);
+    await Promise.all([a.close(), b.close()]);
+    expect(atB.ends).to.deep.equal([undefined]);
+  });
+
+  it("is lost after loseAfter messages, with what is under way, and both sides hear of it", async () => {
+    for (const mode of ["async", "stepped"] as const) {
+      const pair = memoryTransportPair({ mode, loseAfter: 3 });
+      const { a, b } = pair;
+      const [atA, atB] = [new Recorder(a), new Recorder(b)];
+      a.send([words(1)]);
+      b.send([words(1)]);
+      await pair.settle();
+      for (let i = 0; i < 3; i++) a.send([words(1)]);
+      await pair.settle();
+      expect([atA.messages.length, atB.messages.length]).to.deep.equal([1, 2]);
+      for (const recorder of [atA, atB]) {
+        expect(recorder.ends).to.have.lengthOf(1);
+        expect(recorder.ends[0]).to.include({ code: "CAPNP_DISCONNECTED", kind: "disconnected" });
+        expect(recorder.ends[0]!.message).to.include("loseAfter");
+      }
+      await Promise.all([a.close(), b.close()]);
+      expect(a.queued + b.queued).to.equal(0);
+    }
+  });
+
+  it("has no line that cannot be", () => {
+    for (const [name, value] of [
+      ["latency", -1],
+      ["bandwidth", 0],
+      ["loseAfter", 0.5],
+    ] as const) {
+      expect(() => memoryTransportPair({ [name]: value })).to.throw(CapnpError, name);
+    }
+  });
 });

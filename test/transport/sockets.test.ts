@@ -2,9 +2,9 @@ import { connect as connectTcp, createServer, type Socket } from "node:net";
 import { expect } from "chai";
 import { CapnpError } from "../../lib/errors.ts";
 import { encodeFrame } from "../../lib/serialization/framing.ts";
-import type { ByteStreamTransport } from "../../lib/transport/byte-stream.ts";
 import { connectSocket } from "../../lib/transport/connect-socket.ts";
 import { type ListenSocketOptions, listenSocket, type SocketServer } from "../../lib/transport/listen-socket.ts";
+import type { Transport } from "../../lib/transport/transport.ts";
 import { Recorder, rejection, turn, words } from "./recorder.ts";
 
 describe("TCP transport", () => {
@@ -15,7 +15,7 @@ describe("TCP transport", () => {
 
   /** A server that keeps what it hears; each of its transports has a recorder. */
   async function serve(options: ListenSocketOptions = {}) {
-    const transports: ByteStreamTransport[] = [];
+    const transports: Transport[] = [];
     const recorders: Recorder[] = [];
     const failures: CapnpError[] = [];
     let changed = (): void => undefined;
@@ -40,7 +40,7 @@ describe("TCP transport", () => {
     return { server, transports, recorders, failures, until };
   }
 
-  async function connect(address: string): Promise<ByteStreamTransport> {
+  async function connect(address: string): Promise<Transport> {
     const transport = await connectSocket(address);
     cleanup.push(() => transport.destroy());
     return transport;
@@ -188,7 +188,7 @@ describe("TCP transport", () => {
   it("goes on when onConnection throws", async () => {
     const failures: CapnpError[] = [];
     let calls = 0;
-    const onConnection = (transport: ByteStreamTransport): void => {
+    const onConnection = (transport: Transport): void => {
       if (++calls === 1) throw new Error("no room");
       new Recorder(transport);
     };

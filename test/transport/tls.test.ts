@@ -7,10 +7,10 @@ import { connect as connectTls } from "node:tls";
 import { expect } from "chai";
 import { type Certificates, ensureCertificates } from "../../certs/make.ts";
 import { CapnpError } from "../../lib/errors.ts";
-import type { ByteStreamTransport } from "../../lib/transport/byte-stream.ts";
 import { connectSocket } from "../../lib/transport/connect-socket.ts";
 import { type ListenSocketOptions, listenSocket } from "../../lib/transport/listen-socket.ts";
 import type { ServerTlsOptions } from "../../lib/transport/tls.ts";
+import type { Transport } from "../../lib/transport/transport.ts";
 import { Recorder, rejection, turn, words } from "./recorder.ts";
 
 describe("TLS transport", () => {
@@ -30,7 +30,7 @@ describe("TLS transport", () => {
   });
 
   async function serve(tls: Partial<ServerTlsOptions> = {}, address = "tls://localhost:0") {
-    const transports: ByteStreamTransport[] = [];
+    const transports: Transport[] = [];
     const recorders: Recorder[] = [];
     const failures: CapnpError[] = [];
     let wake = (): void => undefined;

@@ -1,0 +1,32 @@
+import type { X509Certificate } from "node:crypto";
+import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
+
+// Asked for rather than imported: this is also used where there is no Node, and nothing is a socket of it.
+const net = globalThis.process?.getBuiltinModule?.("node:net");
+const tls = globalThis.process?.getBuiltinModule?.("node:tls");
+const crypto = globalThis.process?.getBuiltinModule?.("node:crypto");
+
+/** Whether it is a socket of Node: TCP, TLS, Unix, or a pipe to another process. */
+export const isSocket = (stream: object): stream is Socket => net !== undefined && stream instanceof net.Socket;
+
+export const isTlsSocket = (stream: object): stream is TLSSocket =>
+  tls !== undefined && stream instanceof tls.TLSSocket;
+
+/** Of sockets that take a session up again: who the peer was when the session was made. */
+const known = new WeakMap<TLSSocket, X509Certificate>();
+
+/** Says who the peer is if the socket takes its session up again: a server does not show its certificate then. */
+export function rememberPeer(socket: TLSSocket, certificate: X509Certificate): void {
+  known.set(socket, certificate);
+}
+
+/**
+ * The certificate that the peer has shown. Not by `getPeerX509Certificate`, which takes it out of the chain at a client: the next who
+ * asks is given the certificate after it, or none.
+ */
+export function peerCertificate(socket: TLSSocket): X509Certificate | undefined {
+  const { raw } = socket.getPeerCertificate();
+  if (raw !== undefined) return new crypto!.X509Certificate(raw);
+  return socket.isSessionReused() ? known.get(socket) : undefined;
+}
