@@ -3,6 +3,7 @@ import { CapnpError } from "capstan";
 const usage = `usage: npm run client NAME -- ARGUMENT
 
 calculator ADDRESS   calculates with the server at host:port, unix:path or tls://host:port
+thread ADDRESS       makes long calls there, and comes through restarts of the server
 addressbook [FILE]   writes an address book to a file, reads it back and prints it
 `;
 
@@ -13,6 +14,12 @@ try {
       if (argument === undefined) throw new CapnpError("CAPNP_ADDRESS", usage);
       const { runCalculator } = await import("./calculator/main.ts");
       await runCalculator(argument);
+      break;
+    }
+    case "thread": {
+      if (argument === undefined) throw new CapnpError("CAPNP_ADDRESS", usage);
+      const { runThread } = await import("./thread/main.ts");
+      await runThread(argument);
       break;
     }
     case "addressbook": {

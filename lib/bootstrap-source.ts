@@ -9,8 +9,11 @@ import type { PeerInfo } from "./transport/transport.ts";
 /** A capability that a vat gives away: a client, a server object, or a promise of either. */
 export type Exposed = Client | Server | PromiseLike<Client | Server>;
 
-/** The bootstrap capability of a vat: one for all peers, or made for each by a function. */
-export type BootstrapSource = Exposed | ((peer: PeerInfo) => Exposed);
+/**
+ * The bootstrap capability of a vat: one for all peers; or made for each peer that asks, by a function or as an object of a class,
+ * whose constructor is given the peer.
+ */
+export type BootstrapSource = Exposed | ((peer: PeerInfo) => Exposed) | (new (peer: PeerInfo) => Server);
 
 /** What a connection asks for the capability of each Bootstrap. */
 export const bootstrapFor =
@@ -28,13 +31,21 @@ export const bootstrapFor =
     if (source === undefined) {
       throw new CapnpError("CAPNP_NO_BOOTSTRAP", "This vat does not expose a bootstrap capability: set `bootstrap`.");
     }
-    const made = typeof source === "function" ? source(peer) : source;
+    const made = makeFor(source, peer);
     const hook = toHook(made);
     if (hook === null) {
       throw new CapnpError("CAPNP_NO_BOOTSTRAP", "The `bootstrap` function of this vat returned no capability.");
     }
     return hook;
   };
+
+const makeFor = (source: BootstrapSource, peer: PeerInfo): Exposed => {
+  if (typeof source !== "function") return source;
+  return isServerClass(source) ? new source(peer) : (source as (peer: PeerInfo) => Exposed)(peer);
+};
+
+const isServerClass = (source: BootstrapSource): source is new (peer: PeerInfo) => Server =>
+  typeof source === "function" && source.prototype instanceof Server;
 
 /** Holds a reference to an object that is exposed to every peer, so that it is not disposed between two of them. */
 export const holdBootstrap = (source: BootstrapSource | undefined): (() => void) => {

@@ -79,9 +79,32 @@ export { StructRestorer } from "./schema/restorer.ts";
 export { byteStream } from "./streams/byte-stream.ts";
 export { type ByteSource, pump, toWebWritable } from "./streams/byte-stream-writer.ts";
 
+// Connections
+export { type BrowserConnectOptions, connect } from "./browser-connect.ts";
+export { TwoPartyClient, TwoPartyServer } from "./browser-vat.ts";
+export type { CloseOptions, ConnectionStatus, VatOptions } from "./two-party-vat.ts";
+export type { BootstrapSource, Exposed } from "./bootstrap-source.ts";
+export type { RestoreFunction, Restorer } from "./restorer.ts";
+export type { ConnectionStats } from "./rpc/connection/connection.ts";
+export type { ConnectionDump } from "./rpc/connection/inspect.ts";
+export type { ConnectionLimits } from "./rpc/limits.ts";
+export type { Clock } from "./rpc/clock.ts";
+export type { StreamWindow } from "./rpc/streaming/stream-window.ts";
+
 // Transports
-export type { PeerCertificate, PeerInfo, Transport, TransportReceiver } from "./transport/transport.ts";
+export type { PeerCertificate, PeerInfo, PeerRequest, Transport, TransportReceiver } from "./transport/transport.ts";
+export type { TransportOptions } from "./transport/options.ts";
+export { type ByteStreamOptions, ByteStreamTransport } from "./transport/byte-stream.ts";
+export { type WebStreams, webStreamsTransport } from "./transport/web-streams.ts";
 export {
+  type StandardWebSocket,
+  type WebSocketLike,
+  type WsWebSocket,
+  webSocketTransport,
+} from "./transport/web-socket.ts";
+export { type MessagePortLike, messagePortTransport } from "./transport/message-port.ts";
+export {
+  type MemoryLine,
   type MemoryTransport,
   type MemoryTransportOptions,
   type MemoryTransportPair,
@@ -89,5 +112,5 @@ export {
 } from "./transport/memory.ts";
 
 // Errors and logging
-export { CapnpError, type ErrorCode, type ErrorKind, errorCodes } from "./errors.ts";
+export { CapnpError, type ErrorCode, type ErrorDetails, type ErrorKind, errorCodes } from "./errors.ts";
 export type { Logger } from "./logger.ts";

@@ -71,6 +71,7 @@ export { type CapabilitySource, Client } from "./rpc/capability/client.ts";
 export { onDisposeError, Server } from "./rpc/capability/server.ts";
 export { type CallOptions, RemotePromise } from "./rpc/capability/remote-promise.ts";
 export { release } from "./release.ts";
+export { type Leak, reportLeaks } from "./rpc/capability/leak-watch.ts";
 export { thisCap } from "./this-cap.ts";
 export { whenResolved } from "./when-resolved.ts";
 export { CapabilityServerSet } from "./server-set.ts";
@@ -93,27 +94,58 @@ export { observable } from "./streams/observable.ts";
 export { observer, type ServeObservableOptions, serveObservable } from "./streams/serve-observable.ts";
 
 // Connections
-export { type ConnectOptions, connect } from "./connect.ts";
-export { type CloseOptions, type ListenOptions, listen, type RpcServer } from "./listen.ts";
-export { type ConnectionStatus, TwoPartyClient, TwoPartyServer, type VatOptions } from "./two-party-vat.ts";
+export { type ConnectionOptions, type ConnectOptions, connect } from "./connect.ts";
+export { type ClientStatus, RpcClient } from "./client/rpc-client.ts";
+export type { Session } from "./client/session.ts";
+export type { ReconnectOptions, RetryOptions } from "./client/options.ts";
+export type { KeepaliveOptions } from "./client/keepalive.ts";
+export type { MethodList } from "./client/idempotent.ts";
+export type { AddressSource, PickPolicy, Resolver, SrvRecord } from "./client/addresses.ts";
+export { type ListenAddress, type ListenOptions, listen, type RpcServer } from "./listen.ts";
+export { metricsText, type ServerStats } from "./server-stats.ts";
+export {
+  type CloseOptions,
+  type ConnectionStatus,
+  TwoPartyClient,
+  TwoPartyServer,
+  type VatOptions,
+} from "./two-party-vat.ts";
 export type { BootstrapSource, Exposed } from "./bootstrap-source.ts";
 export type { RestoreFunction, Restorer } from "./restorer.ts";
 export type { ConnectionStats } from "./rpc/connection/connection.ts";
+export type { CallOutcomes, CallRecord } from "./rpc/observe.ts";
+export type { ConnectionEvent } from "./observation.ts";
 export type { ConnectionDump } from "./rpc/connection/inspect.ts";
 export type { ConnectionLimits } from "./rpc/limits.ts";
 export type { Clock } from "./rpc/clock.ts";
 export type { StreamWindow } from "./rpc/streaming/stream-window.ts";
 
 // Transports
-export type { PeerCertificate, PeerInfo, Transport, TransportReceiver } from "./transport/transport.ts";
+export type { PeerCertificate, PeerInfo, PeerRequest, Transport, TransportReceiver } from "./transport/transport.ts";
+export type { TransportOptions } from "./transport/options.ts";
 export { type ByteStreamOptions, ByteStreamTransport } from "./transport/byte-stream.ts";
+export { type WebStreams, webStreamsTransport } from "./transport/web-streams.ts";
 export {
+  type StandardWebSocket,
+  type WebSocketLike,
+  type WsWebSocket,
+  webSocketTransport,
+} from "./transport/web-socket.ts";
+export { type MessagePortLike, messagePortTransport } from "./transport/message-port.ts";
+export {
+  type MemoryLine,
   type MemoryTransport,
   type MemoryTransportOptions,
   type MemoryTransportPair,
   memoryTransportPair,
 } from "./transport/memory.ts";
+export { childProcessTransport, type StdioOptions, stdioTransport } from "./transport/pipes.ts";
+export { type IpcChannel, type IpcOptions, ipcTransport } from "./transport/ipc.ts";
+export type { ClientTlsOptions, ServerTlsOptions } from "./transport/tls.ts";
+export type { WebSocketClientOptions } from "./transport/connect-web-socket.ts";
+export type { WebSocketServerOptions } from "./transport/web-socket-gate.ts";
+export type { WebSocketMount } from "./transport/web-socket-mount.ts";
 
 // Errors and logging
-export { CapnpError, type ErrorCode, type ErrorKind, errorCodes } from "./errors.ts";
+export { CapnpError, type ErrorCode, type ErrorDetails, type ErrorKind, errorCodes } from "./errors.ts";
 export type { Logger } from "./logger.ts";

@@ -1,14 +1,24 @@
-import { createRequire } from "node:module";
 import type * as Rxjs from "rxjs";
 
-const require = createRequire(import.meta.url);
+/** What of rxjs an end of a connection needs. */
+export type Observables = Pick<typeof Rxjs, "BehaviorSubject" | "of">;
+
 let loaded: typeof Rxjs | undefined;
+let given: Observables | undefined;
 
 /**
  * rxjs, loaded at the first use: that takes longer than loading all of this library, and who never observes anything need
  * not wait for it. It is the same module that `import "rxjs"` gives on Node.
  */
 export const rxjs = (): typeof Rxjs => {
-  loaded ??= require("rxjs") as typeof Rxjs;
+  // Asked for rather than imported: what the browser entry reaches imports nothing of Node.
+  loaded ??= process.getBuiltinModule("node:module").createRequire(import.meta.url)("rxjs") as typeof Rxjs;
   return loaded;
+};
+
+/** The same on Node; elsewhere, what the entry gave, which a bundler has to find by an import. */
+export const observables = (): Observables => given ?? rxjs();
+
+export const useObservables = (parts: Observables): void => {
+  given = parts;
 };

@@ -1,142 +1,100 @@
-import type { Observable, Subject } from "rxjs";
 import { bootstrapFor, holdBootstrap } from "./bootstrap-source.ts";
-import { rxjs } from "./lazy-rxjs.ts";
+import { CapnpError } from "./errors.ts";
+import { IdleWatch } from "./idle-watch.ts";
 import { silent } from "./logger.ts";
+import { RpcServer, ServerState } from "./rpc-server.ts";
 import { BrokenClient } from "./rpc/capability/broken-client.ts";
-import type { Client } from "./rpc/capability/client.ts";
 import type { ClientHook } from "./rpc/capability/client-hook.ts";
 import { toError } from "./rpc/capability/thrown.ts";
 import { readConnectionLimits } from "./rpc/limits.ts";
 import { streamsOf } from "./rpc/streaming/stream-window.ts";
 import { type Address, parseAddress } from "./transport/address.ts";
+import { ConnectionPlaces } from "./transport/connection-places.ts";
 import { type ListenSocketOptions, listenSocket, type SocketServer } from "./transport/listen-socket.ts";
-import { remoteLimits, strangerLimits } from "./transport/limits.ts";
-import { clientOf, type InterfaceClient, type InterfaceType } from "./schema/interface-client.ts";
-import type { PeerInfo } from "./transport/transport.ts";
+import { readListenLimits, remoteLimits, strangerLimits } from "./transport/limits.ts";
+import type { PeerInfo, Transport } from "./transport/transport.ts";
+import type { WebSocketMount } from "./transport/web-socket-mount.ts";
 import { TwoPartyServer, type VatOptions } from "./two-party-vat.ts";
 
 export interface ListenOptions
   extends Omit<VatOptions, "peer">,
-    Omit<ListenSocketOptions, keyof VatOptions | "onConnectionError"> {}
-
-export interface CloseOptions {
-  /** Milliseconds that calls in progress have to finish. Default: 0, they are cut off. */
-  readonly drain?: number;
-}
-
-/** A vat that many connect to. */
-export class RpcServer {
-  readonly #socket: SocketServer;
-  readonly #open: Set<TwoPartyServer>;
-  #connections: Subject<TwoPartyServer> | undefined;
-  readonly #release: () => void;
-  readonly #loopback: (peer: PeerInfo) => ClientHook;
-
-  /** @internal Use `listen`. */
-  constructor(
-    socket: SocketServer,
-    open: Set<TwoPartyServer>,
-    release: () => void,
-    loopback: (peer: PeerInfo) => ClientHook,
-  ) {
-    this.#loopback = loopback;
-    this.#socket = socket;
-    this.#open = open;
-    this.#release = release;
-  }
-
-  /** Where it listens, with the port that was chosen; what `connect` takes. */
-  get address(): string {
-    return this.#socket.address;
-  }
-
-  /** Undefined for a Unix socket. */
-  get port(): number | undefined {
-    return this.#socket.port;
-  }
-
+    Omit<ListenSocketOptions, keyof VatOptions | "onConnectionError" | "onReload" | "places"> {
   /**
-   * What this server exposes, for callers in the same process: calls on it cross no connection. `bootstrap` functions are
-   * asked with a peer whose address is the server's own.
+   * Whether a peer may connect at all: asked when its connection stands, with its address and certificate, before a word of it is
+   * read. With false (or a promise of it) it is refused with CAPNP_REFUSED; so it is when this throws, and then the peer is told
+   * the text of a CapnpError. Default: everybody who gets through TLS may.
    */
-  bootstrap(): InterfaceClient;
-  bootstrap<C extends Client>(type: InterfaceType<C>): C;
-  bootstrap(type?: InterfaceType<Client>): Client {
-    return clientOf(type, this.#loopback({ address: this.address, encrypted: false, authenticated: false }));
-  }
-
-  /** The connections that stand. */
-  get connections(): readonly TwoPartyServer[] {
-    return [...this.#open];
-  }
-
-  /** Each connection from now on, as it is accepted. */
-  get connections$(): Observable<TwoPartyServer> {
-    this.#connections ??= new (rxjs().Subject)<TwoPartyServer>();
-    return this.#connections.asObservable();
-  }
-
-  /** @internal */
-  static accepted(server: RpcServer, connection: TwoPartyServer): void {
-    server.#connections?.next(connection);
-  }
-
-  /** Stops listening, lets calls in progress finish for as long as `drain` says, and closes every connection. */
-  async close({ drain = 0 }: CloseOptions = {}): Promise<void> {
-    await this.#socket.close();
-    const until = Date.now() + drain;
-    const isBusy = (): boolean => [...this.#open].some((connection) => connection.stats().running > 0);
-    while (Date.now() < until && isBusy()) {
-      await new Promise((resolve) => {
-        setTimeout(resolve, 5);
-      });
-    }
-    await Promise.all([...this.#open].map((connection) => connection.close()));
-    this.#connections?.complete();
-    this.#release();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
-  }
+  readonly authorize?: (peer: PeerInfo) => boolean | PromiseLike<boolean>;
+  /**
+   * How long a connection may go without a message in either direction while no call is at work. Milliseconds; 0 or Infinity: for
+   * ever, the default, because a client that holds a capability may be right to wait. It takes up to a quarter longer.
+   */
+  readonly idleTimeout?: number;
 }
 
-/** True where only this machine can connect. */
-const isLocal = (address: Address): boolean =>
-  address.kind === "unix" || address.host === "localhost" || address.host === "::1" || /^127\./.test(address.host);
+export type { RpcServer } from "./rpc-server.ts";
+
+/** An address, or an HTTP server with the path at which it takes WebSockets. */
+export type ListenAddress = string | WebSocketMount;
+
+/** True where only this machine can connect. An HTTP server may listen anywhere. */
+const isLocal = (address: Address | WebSocketMount): boolean =>
+  !("server" in address) &&
+  (address.kind === "unix" || address.host === "localhost" || address.host === "::1" || /^127\./.test(address.host));
 
 /**
- * Listens on `host:port`, `*:port`, `tls://host:port` (with `tls: { key, cert }`) or `unix:path`. Port 0 takes a free one.
+ * Listens on `host:port`, `*:port`, `tls://host:port` (with `tls: { key, cert }`), `ws://host:port/path`, `wss://host:port/path` or
+ * `unix:path`, on a path of an HTTP server of yours (`{ server, path }`), or on several of them at once. Port 0 takes a free one. Workers of node:cluster share a port by listening on the same address.
  *
  * A peer that misbehaves loses its connection, and nothing else happens. Besides the limits of every connection, those who
  * connect have 10 s and 64 KiB for their first message (`firstMessageTimeout`, `maxFirstFrameBytes`); where other machines can
  * connect, no message may be larger than 4 MiB (`maxFrameBytes`). See docs/limits.md.
  *
- * Rejects with CAPNP_ADDRESS, CAPNP_LISTEN or CAPNP_TLS, and with CAPNP_TYPE or CAPNP_RANGE for a limit that is none.
+ * Rejects with CAPNP_ADDRESS, CAPNP_LISTEN or CAPNP_TLS, and with CAPNP_TYPE or CAPNP_RANGE for a limit that is none; where one of
+ * several addresses cannot be listened on, on none.
  */
-export const listen = async (address: string, options: ListenOptions): Promise<RpcServer> => {
+export const listen = async (
+  address: ListenAddress | readonly ListenAddress[],
+  options: ListenOptions,
+): Promise<RpcServer> => {
   const logger = options.logger ?? silent;
-  const at = parseAddress(address);
+  const all = Array.isArray(address) ? (address as readonly ListenAddress[]) : [address as ListenAddress];
+  const places = all.map((one) => (typeof one === "object" && one !== null ? one : parseAddress(one)));
+  if (places.length === 0) throw new CapnpError("CAPNP_ADDRESS", "listen needs at least one address; none was given");
   readConnectionLimits(options.limits);
   streamsOf(options.streamWindow);
-  const open = new Set<TwoPartyServer>();
-  const socket = await listenSocket(
-    at,
-    {
-      ...strangerLimits,
-      ...(isLocal(at) ? {} : remoteLimits),
-      ...options,
-      onConnectionError: (error, peer) =>
-        logger.warn({ peer, code: error.code, reason: error.message }, "connection failed"),
+  const { maxConnections, maxConnectionsPerAddress, idleTimeout } = readListenLimits(options);
+  const state = new ServerState();
+  const serve = (transport: Transport): void => {
+    const connection = new TwoPartyServer(transport, options);
+    logger.debug({ conn: connection.conn, peer: transport.peer.address }, "connection accepted");
+    state.add(connection);
+  };
+  const { authorize } = options;
+  const accept = authorize === undefined ? serve : authorized(authorize, state, options, serve);
+  const shared = {
+    ...options,
+    places: new ConnectionPlaces(maxConnections, maxConnectionsPerAddress),
+    onConnectionError: (error: CapnpError, peer: string): void => {
+      if (error.code === "CAPNP_LIMIT") state.refused++;
+      else state.handshakeFailures++;
+      logger.warn({ peer, code: error.code, reason: error.message }, "connection failed");
     },
-    (transport) => {
-      const connection = new TwoPartyServer(transport, options);
-      logger.debug({ peer: transport.peer.address }, "connection accepted");
-      open.add(connection);
-      void connection.closed.then(() => open.delete(connection));
-      RpcServer.accepted(server, connection);
+    onReload: (outcome: { readonly fingerprint256: string; readonly validTo: Date } | Error): void => {
+      if (outcome instanceof Error) logger.error({ reason: outcome.message }, "new certificates cannot be used");
+      else logger.info({ ...outcome }, "new certificates are in use");
     },
-  );
+  };
+  const sockets: SocketServer[] = [];
+  try {
+    for (const at of places) {
+      const limits = { ...strangerLimits, ...(isLocal(at) ? {} : remoteLimits) };
+      sockets.push(await listenSocket(at, { ...limits, ...shared }, accept));
+    }
+  } catch (error) {
+    await Promise.all(sockets.map((socket) => socket.close()));
+    throw error;
+  }
   const bootstrap = bootstrapFor(options.bootstrap, options.restorer);
   const loopback = (peer: PeerInfo): ClientHook => {
     try {
@@ -146,6 +104,43 @@ export const listen = async (address: string, options: ListenOptions): Promise<R
       return new BrokenClient(toError(error));
     }
   };
-  const server = new RpcServer(socket, open, holdBootstrap(options.bootstrap), loopback);
-  return server;
+  const idle = new IdleWatch(idleTimeout, state.open, options.clock);
+  return new RpcServer(sockets, state, idle, holdBootstrap(options.bootstrap), loopback);
 };
+
+/** Serves those peers that `authorize` lets in. A transport reads nothing before it is served. */
+const authorized =
+  (
+    authorize: NonNullable<ListenOptions["authorize"]>,
+    state: ServerState,
+    options: ListenOptions,
+    serve: (transport: Transport) => void,
+  ) =>
+  async (transport: Transport): Promise<void> => {
+    const drop = (): void => transport.destroy();
+    state.pending.add(drop);
+    let refusal: CapnpError | undefined;
+    try {
+      if (!(await authorize(transport.peer))) refusal = refused();
+    } catch (error) {
+      refusal = refused(error);
+      if (!(error instanceof CapnpError)) {
+        options.logger?.error({ peer: transport.peer.address, err: error }, "authorize failed");
+      }
+    }
+    state.pending.delete(drop);
+    if (state.isClosing) return;
+    if (refusal === undefined) {
+      serve(transport);
+      return;
+    }
+    state.refused++;
+    new TwoPartyServer(transport, options).abort(refusal);
+  };
+
+const refused = (cause?: unknown): CapnpError =>
+  cause instanceof CapnpError
+    ? cause
+    : new CapnpError("CAPNP_REFUSED", "This server does not let this peer in (authorize).", {
+        ...(cause === undefined ? {} : { cause }),
+      });

@@ -63,7 +63,7 @@ export class SchemaFiles implements SourceHost {
 
   /**
    * Does what reads files through `readSource`, without blocking: where it asks for a file that has not been read, the file
-   * is read asynchronously and the work starts over. `first` is a file that it will surely ask for.
+   * is read, asynchronously unless it is small, and the work starts over. `first` is a file that it will surely ask for.
    */
   async withoutBlocking<T>(first: string, work: () => T): Promise<T> {
     this.#isDeferred = true;
@@ -144,10 +144,13 @@ function readRegularFile(path: string): ReadFile {
   }
 }
 
+/** Up to here reading a file takes microseconds, and having another thread do it a good part of a millisecond. */
+const smallFileBytes = 64 * 1024;
+
 async function readRegularFileAsync(path: string): Promise<ReadFile> {
   try {
-    // Asking what a path is takes microseconds; doing so on another thread takes a good part of a millisecond.
-    return unfit(statSync(path)) ?? (await readFile(path));
+    const stats = statSync(path);
+    return unfit(stats) ?? (stats.size <= smallFileBytes ? readFileSync(path) : await readFile(path));
   } catch (error) {
     return failed(error);
   }

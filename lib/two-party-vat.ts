@@ -2,7 +2,8 @@ import type { Duplex } from "node:stream";
 import type { BehaviorSubject, Observable } from "rxjs";
 import { type BootstrapSource, bootstrapFor, holdBootstrap } from "./bootstrap-source.ts";
 import { CapnpError } from "./errors.ts";
-import { rxjs } from "./lazy-rxjs.ts";
+import { observables } from "./lazy-rxjs.ts";
+import { ConnectionObserver } from "./observation.ts";
 import { type Logger, silent } from "./logger.ts";
 import type { ConnectionStats } from "./rpc/connection/connection.ts";
 import type { Clock } from "./rpc/clock.ts";
@@ -18,9 +19,15 @@ import { methodName } from "./schema/method-name.ts";
 import { type ByteStreamOptions, ByteStreamTransport } from "./transport/byte-stream.ts";
 import type { PeerInfo, Transport } from "./transport/transport.ts";
 import { TwoWayPipe } from "./transport/two-way-pipe.ts";
+import { isWebStreams, type WebStreams } from "./transport/web-streams.ts";
 
 /** `disconnected`: the peer or the network ended it; `closed`: this side did. Neither comes back to life. */
 export type ConnectionStatus = "connected" | "disconnected" | "closed";
+
+export interface CloseOptions {
+  /** Milliseconds that calls in progress have to finish. Default: 0, they are cut off. */
+  readonly drain?: number;
+}
 
 export interface VatOptions extends ByteStreamOptions {
   /** What the peer gets when it asks for our bootstrap capability. Default: nothing, its question fails. */
@@ -63,10 +70,13 @@ export interface VatOptions extends ByteStreamOptions {
 const isTransport = (stream: object): stream is Transport => "setReading" in stream;
 const isDuplex = (stream: object): stream is Duplex => "pipe" in stream;
 
+/** What carries the bytes of a connection. */
+type Bytes = Duplex | WebStreams;
+
 /** Whether the first argument is what carries the bytes, and not the options of an end that has no such thing. */
-const isStreamOrTransport = (first: Duplex | Transport | VatOptions): first is Duplex | Transport => {
+const isStreamOrTransport = (first: Bytes | Transport | VatOptions): first is Bytes | Transport => {
   if (typeof first === "object" && first !== null) {
-    if (isTransport(first) || isDuplex(first)) return true;
+    if (isTransport(first) || isDuplex(first) || isWebStreams(first)) return true;
     const prototype = Object.getPrototypeOf(first);
     if (prototype === Object.prototype || prototype === null) return false;
   }
@@ -74,35 +84,45 @@ const isStreamOrTransport = (first: Duplex | Transport | VatOptions): first is D
     typeof first === "string" ? `the address ${JSON.stringify(first)}: see connect and listen` : typeof first;
   throw new CapnpError(
     "CAPNP_TYPE",
-    `An end of a connection is made with a Duplex or transport, or with nothing but options; not with ${what}.`,
+    `An end of a connection is made with a Duplex, a pair of web streams or a transport, or with nothing but options; not with ${what}.`,
   );
 };
 
 /**
- * One end of a connection between two vats, over any Duplex or transport. Both ends are equal once it stands.
+ * One end of a connection between two vats, over any Duplex, pair of web streams or transport. Both ends are equal once it stands.
  *
  * Without a stream it is an end whose bytes you carry: what `read` gives goes to the peer, what the peer sent is for
  * `write`, and `end` tells that the peer has ended its side.
  */
 abstract class TwoPartyVat {
   readonly #connection: TwoPartyConnection;
+  readonly #observer: ConnectionObserver;
   #status: ConnectionStatus = "connected";
   #states: BehaviorSubject<ConnectionStatus> | undefined;
   #closing = false;
   readonly #pipe: TwoWayPipe | undefined;
 
-  constructor(stream: Duplex | Transport | undefined, options?: VatOptions);
+  constructor(stream: Duplex | WebStreams | Transport | undefined, options?: VatOptions);
   constructor(options?: VatOptions);
-  constructor(first: Duplex | Transport | VatOptions = {}, second?: VatOptions) {
+  constructor(first: Bytes | Transport | VatOptions = {}, second?: VatOptions) {
     const isStream = isStreamOrTransport(first);
     const options = second ?? (isStream ? {} : first);
     if (!isStream) this.#pipe = new TwoWayPipe();
-    const stream = this.#pipe ?? (first as Duplex | Transport);
+    const stream = this.#pipe ?? (first as Bytes | Transport);
     const transport = isTransport(stream) ? stream : new ByteStreamTransport(stream, options);
     const release = holdBootstrap(options.bootstrap);
+    const logger = options.logger ?? silent;
+    const observer = new ConnectionObserver(
+      this instanceof TwoPartyServer ? "server" : "client",
+      transport.peer,
+      logger,
+    );
+    this.#observer = observer;
     this.#connection = new TwoPartyConnection(transport, {
       bootstrap: bootstrapFor(options.bootstrap, options.restorer),
-      logger: options.logger ?? silent,
+      logger,
+      observer,
+      conn: observer.conn,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       ...(options.clock === undefined ? {} : { clock: options.clock }),
       ...(options.exposeErrors === undefined ? {} : { exposeErrors: options.exposeErrors }),
@@ -111,9 +131,11 @@ abstract class TwoPartyVat {
       ...(options.trace === undefined ? {} : { trace: options.trace, nameMethod: methodName }),
       ...(options.encodeTrace === undefined ? {} : { encodeTrace: options.encodeTrace }),
     });
-    void this.#connection.over.then(() => {
+    observer.changed("connected");
+    void this.#connection.over.then((reason) => {
       release();
       this.#status = this.#closing ? "closed" : "disconnected";
+      observer.changed(this.#status, reason);
       this.#states?.next(this.#status);
       this.#states?.complete();
     });
@@ -124,19 +146,33 @@ abstract class TwoPartyVat {
     return this.#connection.peer;
   }
 
+  /** The number of this connection in this process, as the log and the channels of node:diagnostics_channel have it. */
+  get conn(): number {
+    return this.#observer.conn;
+  }
+
+  /** Writes to the vat's log, with the fields `conn` and `peer` on every line. */
+  get logger(): Logger {
+    return this.#observer.log;
+  }
+
   /** The state of the connection, now and whenever it changes; completes when the connection is over. */
   get state$(): Observable<ConnectionStatus> {
-    if (this.#states === undefined) {
-      const { BehaviorSubject, of } = rxjs();
-      if (this.#status !== "connected") return of(this.#status);
-      this.#states = new BehaviorSubject<ConnectionStatus>(this.#status);
-    }
+    const { BehaviorSubject, of } = observables();
+    // A subject that has completed would tell nobody what it came to.
+    if (this.#status !== "connected") return of(this.#status);
+    this.#states ??= new BehaviorSubject<ConnectionStatus>(this.#status);
     return this.#states.asObservable();
   }
 
   /** Resolves with the reason when the connection is over, whoever ended it. It never rejects. */
   get closed(): Promise<CapnpError> {
     return this.#connection.over;
+  }
+
+  /** Why the connection is over; undefined while it stands. */
+  get closedBy(): CapnpError | undefined {
+    return this.#connection.closedBy;
   }
 
   /** Rows of the connection's tables and messages so far: for tests, and for watching over a service. */
@@ -225,10 +261,23 @@ abstract class TwoPartyVat {
     );
   }
 
-  /** Ends the connection. Calls in flight, on either side, fail with `disconnected`. */
-  async close(): Promise<void> {
+  /**
+   * Ends the connection. Calls in flight, on either side, fail with `disconnected`. With `drain`, the peer's calls that are at work
+   * have so many milliseconds to finish first; what the peer asks from now on is answered `disconnected`.
+   */
+  async close({ drain = 0 }: CloseOptions = {}): Promise<void> {
     this.#closing = true;
+    if (drain > 0) {
+      const text = "This vat is closing: it finishes the calls that are at work and takes no new ones. Connect again.";
+      await this.#connection.drain(new CapnpError("CAPNP_DISCONNECTED", text), drain);
+    }
     await this.#connection.close();
+  }
+
+  /** Ends the connection at once and tells the peer why. What is pending on either side fails with `disconnected`. */
+  abort(reason: CapnpError): void {
+    this.#closing = true;
+    this.#connection.abort(reason);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -239,7 +288,7 @@ abstract class TwoPartyVat {
 const isInterface = (type: unknown): type is InterfaceType<Client> =>
   typeof type === "object" && type !== null && (type as Partial<InterfaceType<Client>>).schema?.which === "interface";
 
-/** The end that connected, over a Duplex or transport of yours; see `connect` for one by address. */
+/** The end that connected, over a stream or transport of yours; see `connect` for one by address. */
 export class TwoPartyClient extends TwoPartyVat {}
 
 /** The end that was connected to: exposes `bootstrap` to the peer; see `listen` for a server of many. */

@@ -3,7 +3,7 @@ import { serve } from "./serve.ts";
 
 const usage = `usage: npm run server NAME -- ADDRESS
 
-NAME     calculator
+NAME     calculator or thread
 ADDRESS  host:port, *:port, unix:path or tls://host:port; port 0 takes a free one
 `;
 
@@ -14,6 +14,11 @@ try {
     case "calculator": {
       const { CalculatorImpl } = await import("./calculator/server.ts");
       await serve(address, () => new CalculatorImpl());
+      break;
+    }
+    case "thread": {
+      const { ExampleImpl } = await import("./thread/server.ts");
+      await serve(address, () => new ExampleImpl());
       break;
     }
     default:

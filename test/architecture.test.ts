@@ -30,8 +30,8 @@ const layers: readonly Layer[] = [
   { path: "lib/logger.ts", imports: [] },
   { path: "lib/limit.ts", imports: ["lib/errors.ts"] },
   { path: "lib/serialization/", imports: ["lib/errors.ts"] },
-  { path: "lib/rpc/capability/", imports: ["lib/errors.ts", "lib/serialization/"] },
-  { path: "lib/schema/", imports: ["lib/errors.ts", "lib/serialization/", "lib/rpc/capability/"] },
+  { path: "lib/rpc/capability/", imports: ["lib/errors.ts", "lib/serialization/"], types: ["lib/logger.ts"] },
+  { path: "lib/schema/", imports: ["lib/errors.ts", "lib/logger.ts", "lib/serialization/", "lib/rpc/capability/"] },
   { path: "lib/compiler/", imports: ["lib/errors.ts", "lib/serialization/", "lib/schema/"] },
   { path: "lib/codegen/", imports: ["lib/errors.ts", "lib/schema/"] },
   {
@@ -51,6 +51,7 @@ const layers: readonly Layer[] = [
     types: ["lib/logger.ts"],
     packages: ["node:*", "ws", "rxjs"],
   },
+  { path: "lib/cli/development-certificates.ts", imports: ["lib/"], packages: ["node:*", "selfsigned"] },
   { path: "lib/unplugin.ts", imports: ["lib/"], packages: ["unplugin"] },
   { path: "lib/", imports: ["lib/"], packages: ["node:*", "ws", "rxjs", "pino"] },
 ];

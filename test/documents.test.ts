@@ -1,9 +1,22 @@
 import { expect } from "chai";
+import * as capnp from "../lib/index.ts";
 import { readDocument, Workplace } from "./support/document.ts";
+import { readSource } from "./support/module-graph.ts";
 import { isInstalled } from "./support/processes.ts";
 
 describe("the documents", () => {
-  for (const path of ["docs/capabilities.md", "docs/command-line.md", "docs/import-hook.md"]) {
+  const documents = [
+    "capabilities",
+    "command-line",
+    "import-hook",
+    "quickstart",
+    "reconnecting",
+    "rpc",
+    "serialization",
+    "serving",
+    "transports",
+  ];
+  for (const path of documents.map((name) => `docs/${name}.md`)) {
     it(`${path} shows what happens`, async function () {
       this.timeout(30_000);
       const hasCapnp = await isInstalled("capnp");
@@ -24,4 +37,12 @@ describe("the documents", () => {
       expect(sessions).to.be.greaterThan(3);
     });
   }
+
+  it("docs/coming-from-pycapnp.md names only what there is", () => {
+    const page = readSource("docs/coming-from-pycapnp.md");
+    const ours = page.split("\n").flatMap((line) => (line.startsWith("|") ? [line.split("|")[2]!] : []));
+    const named = ours.flatMap((cell) => [...cell.matchAll(/(?<![.\w])capnp\.(\w+)/g)].map(([, name]) => name!));
+    expect(named.length).to.be.greaterThan(20);
+    expect(named.filter((name) => !(name in capnp))).to.deep.equal([]);
+  });
 });

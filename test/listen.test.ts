@@ -7,7 +7,8 @@ import { CalculatorImpl } from "../servers/calculator/server.ts";
 import { FrameReader } from "../lib/serialization/framing.ts";
 import { MessageReader } from "../lib/serialization/message.ts";
 import { Struct } from "../lib/serialization/struct.ts";
-import { child, messageTag, OutgoingMessage, readException, setU32, u16 } from "../lib/rpc/wire.ts";
+import { child, messageTag, OutgoingMessage, setU32, u16 } from "../lib/rpc/wire.ts";
+import { readException } from "../lib/rpc/wire-exception.ts";
 import { encodeFrame } from "../lib/serialization/framing.ts";
 
 const word = (...values: number[]): Uint8Array => Uint8Array.from(values);

@@ -191,7 +191,7 @@ describe("an end without a stream", () => {
 
   it("is not what an address, or another kind of stream, makes", () => {
     const Loose = TwoPartyClient as unknown as new (...args: unknown[]) => TwoPartyClient;
-    for (const wrong of ["localhost:60000", 5, null, new TransformStream(), []]) {
+    for (const wrong of ["localhost:60000", 5, null, new ReadableStream(), []]) {
       expect(() => new Loose(wrong)).to.throw("made with a Duplex");
     }
     expect(() => new Loose("localhost:60000")).to.throw("see connect and listen");

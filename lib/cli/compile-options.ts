@@ -18,7 +18,7 @@ export interface CompileOptions {
 }
 
 /** node:util names the mistake in the first sentence; the rest talks about its own syntax. */
-export const parseProblem = (error: unknown): UsageError => {
+const parseProblem = (error: unknown): UsageError => {
   const { message, code } = error as NodeJS.ErrnoException;
   if (!code?.startsWith("ERR_PARSE_ARGS")) throw error;
   return new UsageError(message.split(/\. |\n/)[0]!);

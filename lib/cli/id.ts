@@ -1,7 +1,7 @@
 import { type Command, UsageError, write } from "./terminal.ts";
 
 /** A file id as schemas need it: 64 random bits of which the first is set. */
-export const randomFileId = (): bigint => crypto.getRandomValues(new BigUint64Array(1))[0]! | (1n << 63n);
+const randomFileId = (): bigint => crypto.getRandomValues(new BigUint64Array(1))[0]! | (1n << 63n);
 
 export const idCommand: Command = {
   summary: "Prints a new random id for a schema file.",

@@ -1,4 +1,5 @@
 import { CapnpError } from "../errors.ts";
+import { certsCommand } from "./certs.ts";
 import { compileCommand } from "./compile.ts";
 import { idCommand } from "./id.ts";
 import { type Command, type Terminal, UsageError, write } from "./terminal.ts";
@@ -6,6 +7,7 @@ import { packageVersion } from "./version.ts";
 
 const commands = new Map<string, Command>([
   ["compile", compileCommand],
+  ["certs", certsCommand],
   ["id", idCommand],
 ]);
 

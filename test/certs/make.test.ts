@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect } from "chai";
 import { generate } from "selfsigned";
-import { ensureCertificates } from "../../certs/make.ts";
+import { type Certificates, ensureCertificates } from "../../certs/make.ts";
 
 const script = fileURLToPath(new URL("../../certs/make.js", import.meta.url));
 const run = promisify(execFile);
@@ -19,13 +19,17 @@ describe("development certificates", () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  const onDisk = (): { ca: string; cert: string; key: string } => ({
-    ca: readFileSync(join(folder, "ca.crt"), "utf8"),
-    cert: readFileSync(join(folder, "server.crt"), "utf8"),
-    key: readFileSync(join(folder, "server.key"), "utf8"),
+  const file = (name: string): string => readFileSync(join(folder, name), "utf8");
+
+  const onDisk = (): Certificates => ({
+    ca: file("ca.crt"),
+    cert: file("server.crt"),
+    key: file("server.key"),
+    clientCert: file("client.crt"),
+    clientKey: file("client.key"),
   });
 
-  it("are for this machine's local names, signed by an authority whose key is nowhere", async () => {
+  it("are for this machine's local names, signed by one authority, with keys that only their owner may read", async () => {
     const made = await ensureCertificates(join(folder, "new"));
     const server = new X509Certificate(made.cert);
     const authority = new X509Certificate(made.ca);
@@ -35,8 +39,12 @@ describe("development certificates", () => {
     expect(server.checkHost("localhost")).to.equal("localhost");
     for (const ip of ["127.0.0.1", "::1"]) expect(server.checkIP(ip)).not.to.equal(undefined);
     expect(server.publicKey.asymmetricKeyDetails?.namedCurve).to.equal("prime256v1");
-    expect(statSync(join(folder, "new", "server.key")).mode & 0o777).to.equal(0o600);
-    expect(existsSync(join(folder, "new", "ca.key"))).to.equal(false);
+    const client = new X509Certificate(made.clientCert);
+    expect(client.checkIssued(authority) && client.verify(authority.publicKey)).to.equal(true);
+    expect(client.keyUsage).to.deep.equal(["1.3.6.1.5.5.7.3.2"]);
+    for (const name of ["ca.key", "server.key", "client.key"]) {
+      expect(statSync(join(folder, "new", name)).mode & 0o777, name).to.equal(0o600);
+    }
   });
 
   it("are kept while they are good", async () => {
@@ -47,11 +55,12 @@ describe("development certificates", () => {
 
   it("are made anew when a file is missing, damaged, or of another set", async () => {
     let last = await ensureCertificates(folder);
+    const { ca } = last;
     const foreign = await ensureCertificates(join(folder, "other"));
     const damages: (() => void)[] = [
-      () => rmSync(join(folder, "ca.crt")),
       () => writeFileSync(join(folder, "server.crt"), "-----BEGIN CERTIFICATE-----\nnonsense\n"),
       () => writeFileSync(join(folder, "server.key"), foreign.key),
+      () => rmSync(join(folder, "ca.crt")),
       () => writeFileSync(join(folder, "ca.crt"), foreign.ca),
     ];
     for (const damage of damages) {
@@ -59,6 +68,8 @@ describe("development certificates", () => {
       const next = await ensureCertificates(folder);
       expect(next.key).not.to.equal(last.key);
       expect(onDisk()).to.deep.equal(next);
+      if (damage === damages[0] || damage === damages[1]) expect(next.ca).to.equal(ca);
+      else expect(next.ca).not.to.equal(ca);
       last = next;
     }
   });

@@ -25,6 +25,7 @@ describe("the standard schemas", () => {
       "/capnp/schema.capnp": 0xa93fc509624c72d9n,
       "/capnp/stream.capnp": 0x86c366a91393f3f8n,
       "/capstan/observable.capnp": 0xe0c5634ff5344b7cn,
+      "/capstan/rpc.capnp": 0xc9d3f7a1b2e4586dn,
       "/capstan/typescript.capnp": 0xfa6ec0a3031ab862n,
     };
     expect(Object.keys(schemaTexts).sort()).to.deep.equal(Object.keys(ids));

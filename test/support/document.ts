@@ -34,6 +34,7 @@ export async function readDocument(path: string): Promise<Part[]> {
 const tools = {
   npx: 'exec "$@"',
   node: `exec "${process.execPath}" "$@"`,
+  tsc: `exec "${join(repositoryRoot, "node_modules/.bin/tsc")}" "$@"`,
   capstan: `exec "${process.execPath}" "${join(repositoryRoot, "dist/package/cli/main.js")}" "$@"`,
   "capnpc-capstan": `exec "${process.execPath}" "${join(repositoryRoot, "dist/package/cli/capnpc-capstan.js")}" "$@"`,
 };

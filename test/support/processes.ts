@@ -105,6 +105,17 @@ export class RunningProcess {
     clearTimeout(timer);
   }
 
+  /** Ends the process at once: it has no time to say goodbye. Resolves when it is gone. */
+  async kill(): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#closed;
+  }
+
+  /** Stops the process where it is: its connections stand, and nobody is there. */
+  suspend(): void {
+    this.#child.kill("SIGSTOP");
+  }
+
   #changed(): void {
     for (const check of this.#waiting) check();
   }

@@ -1,17 +1,7 @@
 import { createConnection, type Socket } from "node:net";
 import { once } from "node:events";
-import {
-  child,
-  initChild,
-  messageTag,
-  OutgoingMessage,
-  readException,
-  setU16,
-  setU32,
-  setU64,
-  u16,
-  u32,
-} from "../../lib/rpc/wire.ts";
+import { child, initChild, messageTag, OutgoingMessage, setU16, setU32, setU64, u16, u32 } from "../../lib/rpc/wire.ts";
+import { readException } from "../../lib/rpc/wire-exception.ts";
 import { encodeFrame, FrameReader } from "../../lib/serialization/framing.ts";
 import { MessageReader } from "../../lib/serialization/message.ts";
 import { Struct } from "../../lib/serialization/struct.ts";
@@ -71,7 +61,7 @@ export const finishes = (): FrameTemplate => template(new OutgoingMessage(messag
 
 /** Calls of a method of Node on an export, without params. */
 export const calls = (method: string, importedCap = 0): FrameTemplate => {
-  const message = new OutgoingMessage(messageTag.call, "call", 24);
+  const message = new OutgoingMessage(messageTag.call, "call");
   const schema = testSchema.Node.schema.allMethods.get(method);
   setU16(message.at, 4, schema.ordinal);
   setU64(message.at, 8, schema.interfaceId);

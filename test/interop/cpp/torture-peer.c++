@@ -1,7 +1,7 @@
-// torture-peer serve [--tls CERT KEY] HOST:PORT
-// torture-peer check [--tls CA] HOST:PORT
+// torture-peer serve [--tls CERT KEY] ADDRESS
+// torture-peer check [--tls CA] ADDRESS
 //
-// One end of the torture tests. `serve` prints `listening on HOST:PORT` once it accepts connections, and serves until it is
+// An address is HOST:PORT, unix:PATH, or ws://HOST:PORT/ (ws://HOST:PORT to serve). One end of the torture tests. `serve` prints `listening on HOST:PORT` once it accepts connections, and serves until it is
 // killed. `check` does to the server what torture.capnp is for, prints `ok NAME` for each check that holds, and ends with
 // status 1 at the first that does not.
 
@@ -13,6 +13,7 @@
 
 #include "endpoint.h"
 #include "torture.capnp.h"
+#include "web-socket.h"
 
 // Object ids of bootstrap requests are deprecated here, and gone in later versions.
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
@@ -174,6 +175,21 @@ struct Connection {
   explicit Connection(kj::Own<kj::AsyncIoStream> accepted)
       : stream(kj::mv(accepted)),
         network(*stream, capnp::rpc::twoparty::Side::SERVER),
+        restorer(kj::heap<TortureImpl>(kj::refcounted<Counters>(), 0)),
+        system(capnp::makeRpcServer(network, restorer)) {}
+};
+
+struct WebSocketVat {
+  kj::Own<kj::WebSocket> socket;
+  capnp::WebSocketMessageStream stream;
+  capnp::TwoPartyVatNetwork network;
+  Restorer restorer;
+  capnp::RpcSystem<capnp::rpc::twoparty::VatId> system;
+
+  explicit WebSocketVat(kj::Own<kj::WebSocket> accepted)
+      : socket(kj::mv(accepted)),
+        stream(*socket),
+        network(stream, capnp::rpc::twoparty::Side::SERVER),
         restorer(kj::heap<TortureImpl>(kj::refcounted<Counters>(), 0)),
         system(capnp::makeRpcServer(network, restorer)) {}
 };
@@ -470,6 +486,13 @@ struct Arguments {
 };
 
 int serve(const Arguments& arguments) {
+  if (isWebSocketUrl(arguments.rest.back())) {
+    return serveWebSockets(arguments.rest.back().slice(5), [](kj::Own<kj::WebSocket> socket) {
+      auto vat = kj::heap<WebSocketVat>(kj::mv(socket));
+      auto gone = vat->network.onDisconnect();
+      return gone.attach(kj::mv(vat));
+    });
+  }
   auto io = kj::setupAsyncIo();
   kj::Maybe<kj::Own<kj::TlsContext>> tls;
   if (arguments.tls) tls = serverTls({arguments.rest[0], arguments.rest[1]});
@@ -484,12 +507,7 @@ int serve(const Arguments& arguments) {
   return 0;
 }
 
-int checkPeer(const Arguments& arguments) {
-  auto io = kj::setupAsyncIo();
-  kj::Maybe<kj::Own<kj::TlsContext>> tls;
-  if (arguments.tls) tls = clientTls(arguments.rest[0]);
-  auto stream = connectTo(io, arguments.rest.back(), tls);
-  capnp::TwoPartyVatNetwork network(*stream, capnp::rpc::twoparty::Side::CLIENT);
+int checkOver(capnp::TwoPartyVatNetwork& network, kj::WaitScope& scope) {
   auto system = capnp::makeRpcClient(network);
 
   capnp::word memory[8] = {};
@@ -500,9 +518,23 @@ int checkPeer(const Arguments& arguments) {
   name.getRoot<capnp::AnyPointer>().setAs<capnp::Text>("torture");
   auto restored = system.restore(vat, name.getRoot<capnp::AnyPointer>().asReader());
 
-  Checks checks(system.bootstrap(vat).castAs<Torture>(), kj::mv(restored), io.waitScope);
+  Checks checks(system.bootstrap(vat).castAs<Torture>(), kj::mv(restored), scope);
   checks.run();
   return 0;
+}
+
+int checkPeer(const Arguments& arguments) {
+  auto io = kj::setupAsyncIo();
+  if (isWebSocketUrl(arguments.rest.back())) {
+    WebSocketConnection connection(io, arguments.rest.back());
+    capnp::TwoPartyVatNetwork network(connection.getStream(), capnp::rpc::twoparty::Side::CLIENT);
+    return checkOver(network, io.waitScope);
+  }
+  kj::Maybe<kj::Own<kj::TlsContext>> tls;
+  if (arguments.tls) tls = clientTls(arguments.rest[0]);
+  auto stream = connectTo(io, arguments.rest.back(), tls);
+  capnp::TwoPartyVatNetwork network(*stream, capnp::rpc::twoparty::Side::CLIENT);
+  return checkOver(network, io.waitScope);
 }
 
 }  // namespace
@@ -516,6 +548,6 @@ int main(int argc, char* argv[]) {
   kj::StringPtr role = argc > 1 ? argv[1] : "";
   if (role == "serve" && arguments.rest.size() == (arguments.tls ? 3 : 1)) return serve(arguments);
   if (role == "check" && arguments.rest.size() == (arguments.tls ? 2 : 1)) return checkPeer(arguments);
-  fprintf(stderr, "usage: torture-peer serve [--tls CERT KEY] HOST:PORT | check [--tls CA] HOST:PORT\n");
+  fprintf(stderr, "usage: torture-peer serve [--tls CERT KEY] ADDRESS | check [--tls CA] ADDRESS\n");
   return 2;
 }

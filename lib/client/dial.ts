@@ -1,0 +1,150 @@
+import { CapnpError } from "../errors.ts";
+import { type Clock, systemClock } from "../rpc/clock.ts";
+import type { Transport } from "../transport/transport.ts";
+import { type AddressSource, type Endpoint, endpoints, systemResolver } from "./addresses.ts";
+import { readClientLimits } from "./limits.ts";
+import type { ConnectionOptions } from "./options.ts";
+
+/** Opens a transport to one server. Gives up when the signal is aborted; there is no other limit of time. */
+export type OpenTransport = (endpoint: Endpoint, signal: AbortSignal) => Promise<Transport>;
+
+/** Time that runs out, as a signal; `stop` when the work is done. */
+export const timeLimit = (
+  clock: Clock,
+  milliseconds: number,
+  outer: AbortSignal | undefined,
+): { readonly signal: AbortSignal; readonly isExpired: () => boolean; stop(): void } => {
+  const controller = new AbortController();
+  let isExpired = false;
+  const abort = (): void => controller.abort(outer?.reason);
+  const stopTimer =
+    milliseconds === Number.POSITIVE_INFINITY
+      ? () => undefined
+      : clock.after(Math.max(milliseconds, 0), () => {
+          isExpired = true;
+          controller.abort();
+        });
+  if (outer?.aborted === true) abort();
+  else outer?.addEventListener("abort", abort, { once: true });
+  return {
+    signal: controller.signal,
+    isExpired: () => isExpired,
+    stop: () => {
+      stopTimer();
+      outer?.removeEventListener("abort", abort);
+    },
+  };
+};
+
+/**
+ * Finds a server and connects to it. Servers are tried one after the other, and share the time: one that does not answer
+ * leaves enough of it for the rest.
+ */
+export class Dialer {
+  readonly #source: AddressSource;
+  readonly #options: ConnectionOptions;
+  readonly #open: OpenTransport;
+  readonly #random: () => number;
+  readonly #clock: Clock;
+  /** Infinity where there is no limit. */
+  readonly timeout: number;
+  #turn: number;
+
+  constructor(source: AddressSource, options: ConnectionOptions, open: OpenTransport, random: () => number) {
+    this.#source = source;
+    this.#options = options;
+    this.#open = open;
+    this.#random = random;
+    this.#clock = options.clock ?? systemClock;
+    this.timeout = readClientLimits(options).connectTimeout;
+    const { pick = "first" } = options;
+    if (pick !== "first" && pick !== "round-robin") {
+      throw new CapnpError("CAPNP_RANGE", `pick is "first" or "round-robin", not ${JSON.stringify(pick)}.`);
+    }
+    this.#turn = Math.floor(random() * 1024);
+  }
+
+  /**
+   * @param timeout Milliseconds for all of it.
+   * @param accept Looks at what was connected to: where it rejects, the next server is tried.
+   */
+  async dial<T>(
+    timeout: number,
+    signal: AbortSignal | undefined,
+    accept: (transport: Transport, signal: AbortSignal) => T | Promise<T>,
+  ): Promise<T> {
+    if (isAborted(signal)) throw canceled(signal);
+    const clock = this.#clock;
+    const until = clock.now() + timeout;
+    const { pick = "first", resolver = systemResolver } = this.#options;
+    const found = await this.#within(timeout, signal, "the names of the servers", () =>
+      endpoints(this.#source, pick, this.#turn++, resolver, this.#random),
+    );
+    const failures: { readonly address: string; readonly error: unknown }[] = [];
+    for (const [index, endpoint] of found.entries()) {
+      const share = (until - clock.now()) / (found.length - index);
+      try {
+        return await this.#within(share, signal, endpoint.address, async (limit) => {
+          const transport = await this.#open(endpoint, limit);
+          limit.addEventListener("abort", () => transport.destroy(), { once: true });
+          try {
+            if (limit.aborted) throw canceled(limit);
+            return await accept(transport, limit);
+          } catch (error) {
+            transport.destroy();
+            throw error;
+          }
+        });
+      } catch (error) {
+        if (isAborted(signal)) throw canceled(signal, error);
+        failures.push({ address: endpoint.address, error });
+      }
+    }
+    throw whichFailed(failures);
+  }
+
+  async #within<T>(
+    timeout: number,
+    outer: AbortSignal | undefined,
+    what: string,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const limit = timeLimit(this.#clock, timeout, outer);
+    const { signal } = limit;
+    const given = new Promise<never>((_, reject) => {
+      const abort = (): void => {
+        if (limit.isExpired()) {
+          const text = `no connection to ${what} within ${Math.round(timeout)} ms (connectTimeout)`;
+          reject(new CapnpError("CAPNP_CONNECT", text));
+        } else reject(canceled(signal));
+      };
+      if (signal.aborted) abort();
+      else signal.addEventListener("abort", abort, { once: true });
+    });
+    given.catch(() => undefined);
+    try {
+      return await Promise.race([work(signal), given]);
+    } finally {
+      limit.stop();
+    }
+  }
+}
+
+/** A question for each time: a signal may be aborted at any moment between two of them. */
+const isAborted = (signal: AbortSignal | undefined): boolean => signal?.aborted === true;
+
+const canceled = (signal: AbortSignal | undefined, cause?: unknown): CapnpError =>
+  signal?.reason instanceof CapnpError
+    ? signal.reason
+    : new CapnpError("CAPNP_CANCELED", "The attempt to connect was canceled.", { cause: signal?.reason ?? cause });
+
+const whichFailed = (failures: readonly { readonly address: string; readonly error: unknown }[]): unknown => {
+  if (failures.length === 1) return failures[0]?.error;
+  const reasons = failures.map(({ address, error }) => `${address}: ${error instanceof Error ? error.message : error}`);
+  const [{ error: first } = { error: undefined }] = failures;
+  const isSame = failures.every(
+    ({ error }) => error instanceof CapnpError && first instanceof CapnpError && error.code === first.code,
+  );
+  const text = `none of ${failures.length} servers can be reached; ${reasons.join("; ")}`;
+  return new CapnpError(isSame && first instanceof CapnpError ? first.code : "CAPNP_CONNECT", text, { cause: first });
+};

@@ -1,0 +1,124 @@
+import { expect } from "chai";
+import { RetryBudget } from "../../lib/client/retry-budget.ts";
+import { connect, type ConnectOptions, type RpcClient } from "../../lib/index.ts";
+import type { RpcServer } from "../../lib/rpc-server.ts";
+import { FaultyProxy } from "../support/faulty-proxy.ts";
+import { Book, Ledger } from "../support/ledger.ts";
+import type { Loose } from "../support/loose.ts";
+import { rejection } from "../support/vats.ts";
+
+describe("a retry budget", () => {
+  it("is taken from by retries and filled by calls that return, up to its size", () => {
+    const budget = new RetryBudget(2, 0.5);
+    expect([budget.take(), budget.take(), budget.take()]).to.deep.equal([true, true, false]);
+    budget.refill();
+    expect(budget.take()).to.equal(false);
+    budget.refill();
+    expect(budget.take()).to.equal(true);
+    for (let i = 0; i < 10; i++) budget.refill();
+    expect(budget.tokens).to.equal(2);
+  });
+});
+
+describe("a call that was lost with its connection", () => {
+  let book: Book;
+  let server: RpcServer;
+  let proxy: FaultyProxy;
+  const clients: RpcClient[] = [];
+
+  beforeEach(async () => {
+    book = new Book();
+    server = await book.listen();
+    proxy = await FaultyProxy.listen(() => server.port as number);
+  });
+
+  afterEach(async () => {
+    await Promise.all(clients.splice(0).map((client) => client.close()));
+    await proxy.close();
+    await server.close();
+  });
+
+  const open = async (options: ConnectOptions = {}): Promise<Loose> => {
+    const client = await connect(proxy.address, { reconnect: { minDelay: 1, maxDelay: 10 }, ...options });
+    clients.push(client as RpcClient);
+    return client.bootstrap(Ledger as never);
+  };
+
+  /** The next answer to the client is cut off: the call was made, and nobody hears of it. */
+  const loseAnswer = async (ledger: Loose): Promise<void> => {
+    await ledger.add({ call: 0 });
+    proxy.fault = { kind: "cutAnswers", after: 12 };
+  };
+
+  it("is made again where the schema says that this does no harm, and its results are as good as any", async () => {
+    const ledger = await open();
+    await loseAnswer(ledger);
+    expect((await ledger.look({ call: 1 })).made).to.equal(2);
+    await loseAnswer(ledger);
+    const promise = ledger.entry({ call: 2 });
+    const { entry } = await promise;
+    expect(book.count(2)).to.equal(2);
+    expect((await entry.read()).call).to.equal(2);
+    // What was pipelined leads to the attempt that returned, too.
+    expect((await promise.entry.read()).call).to.equal(2);
+  });
+
+  it("is not made again otherwise", async () => {
+    const ledger = await open();
+    await loseAnswer(ledger);
+    expect(await rejection(ledger.add({ call: 1 }))).to.include({ kind: "disconnected" });
+    expect((await ledger.add({ call: 2 })).made).to.equal(1);
+    expect(book.count(1)).to.equal(1);
+  });
+
+  it("is made again where a list says so, and not where retries are off", async () => {
+    const listed = await open({ retry: { methods: [[Ledger, ["add"]]] as never } });
+    await loseAnswer(listed);
+    expect((await listed.add({ call: 1 })).made).to.equal(2);
+    await clients[0]?.close();
+    const off = await open({ retry: false });
+    await loseAnswer(off);
+    expect(await rejection(off.look({ call: 2 }))).to.include({ kind: "disconnected" });
+    const wrong = rejection(open({ retry: { methods: [[Ledger, ["substract"]]] as never } }));
+    expect(await wrong).to.include({ code: "CAPNP_TYPE" });
+    expect((await wrong).message).to.include("substract");
+  });
+
+  it("is made as often as `attempts` says, and as the budget of the client allows", async () => {
+    const once = await open({ retry: { attempts: 1 } });
+    await loseAnswer(once);
+    expect(await rejection(once.look({ call: 1 }))).to.include({ kind: "disconnected" });
+    await clients[0]?.close();
+    const frugal = await open({ retry: { budget: 1, refill: 0 } });
+    await loseAnswer(frugal);
+    expect((await frugal.look({ call: 2 })).made).to.equal(2);
+    await loseAnswer(frugal);
+    expect(await rejection(frugal.look({ call: 3 }))).to.include({ kind: "disconnected" });
+    expect(book.count(3)).to.equal(1);
+  });
+
+  it("does not come back when it was canceled in between", async () => {
+    const ledger = await open({ reconnect: { minDelay: 1_000, maxDelay: 1_000, random: () => 0.99 } });
+    await loseAnswer(ledger);
+    const promise = ledger.look({ call: 1 });
+    const failed = rejection(promise);
+    await clients[0]?.session?.closed;
+    promise.cancel();
+    expect(await failed).to.include({ code: "CAPNP_CANCELED" });
+    expect(book.count(1)).to.equal(1);
+  });
+
+  it("holds nothing when it is over", async () => {
+    const ledger = await open();
+    await loseAnswer(ledger);
+    {
+      using promise = ledger.entry({ call: 1 });
+      await promise;
+      expect((await promise.entry.read()).call).to.equal(1);
+    }
+    ledger.release();
+    const [client] = clients;
+    while (client?.isIdle !== true) await new Promise((resolve) => setTimeout(resolve, 2));
+    expect(client.stats()).to.include({ questions: 0, exports: 0, imports: 0 });
+  });
+});
