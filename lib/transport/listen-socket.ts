@@ -8,7 +8,7 @@ import { ConnectionPlaces } from "./connection-places.ts";
 import { readListenLimits, readStreamLimits, readWebSocketLimits } from "./limits.ts";
 import { codeOf, translateNodeError } from "./node-error.ts";
 import { addressOf, peerOf, remoteHost } from "./peer.ts";
-import { printStray } from "./receiver-error.ts";
+import { printStray, serveError } from "./receiver-error.ts";
 import { socketSettingsFor, type TcpOptions, tcpBinding } from "./tcp.ts";
 import {
   createTlsServer,
@@ -269,8 +269,7 @@ class Listener implements SocketServer {
     try {
       this.#onConnection(transport);
     } catch (error) {
-      const text = `the connection could not be served: ${error instanceof Error ? error.message : String(error)}`;
-      const failure = error instanceof CapnpError ? error : new CapnpError("CAPNP_LISTEN", text, { cause: error });
+      const failure = serveError(error);
       transport.destroy(failure);
       this.#failed(failure, transport.peer.address);
     }

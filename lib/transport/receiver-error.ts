@@ -21,3 +21,10 @@ export function tellClosed(receiver: TransportReceiver, error: CapnpError | unde
 export function printStray(error: unknown): void {
   console.error("capstan: a callback of a transport threw:", error);
 }
+
+/** What a server threw as it was given a connection; the connection is lost for it. */
+export function serveError(error: unknown): CapnpError {
+  if (error instanceof CapnpError) return error;
+  const text = `the connection could not be served: ${error instanceof Error ? error.message : String(error)}`;
+  return new CapnpError("CAPNP_LISTEN", text, { cause: error });
+}

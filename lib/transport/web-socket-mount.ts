@@ -8,7 +8,7 @@ import { ConnectionPlaces } from "./connection-places.ts";
 import { readListenLimits, readStreamLimits, readWebSocketLimits } from "./limits.ts";
 import type { ListenSocketOptions, SocketServer } from "./listen-socket.ts";
 import { peerOf, remoteHost } from "./peer.ts";
-import { printStray } from "./receiver-error.ts";
+import { printStray, serveError } from "./receiver-error.ts";
 import type { Transport } from "./transport.ts";
 import { endWithStatus, WebSocketGate } from "./web-socket-gate.ts";
 
@@ -122,8 +122,7 @@ export class MountedGate implements SocketServer {
     try {
       this.#onConnection(transport);
     } catch (error) {
-      const text = `the connection could not be served: ${error instanceof Error ? error.message : String(error)}`;
-      const failure = error instanceof CapnpError ? error : new CapnpError("CAPNP_LISTEN", text, { cause: error });
+      const failure = serveError(error);
       transport.destroy(failure);
       failed(failure);
     }

@@ -1,9 +1,9 @@
-import { type ChildProcessByStdio, spawn, spawnSync } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import type { Node } from "../../lib/schema/node.ts";
 import { encodeCompiledSchema } from "../../lib/schema/node-codec.ts";
-import { isInstalled } from "../support/processes.ts";
+import { cppProgram } from "../support/interop.ts";
 import { repositoryRoot } from "../support/repository.ts";
 
 /** The ways in which a message is used, in the order of the bits that select them. */
@@ -206,19 +206,6 @@ export class OracleError extends Error {}
  * `oracle?.stop()` in `after`. Where the tools are missing the tests are skipped, or fail where CAPSTAN_REQUIRE_INTEROP is 1.
  */
 export async function messageOracle(this: Mocha.Context): Promise<MessageOracle> {
-  this.timeout(600_000);
-  const missing: string[] = [];
-  for (const tool of ["g++", "make", "pkg-config"]) if (!(await isInstalled(tool))) missing.push(tool);
-  if (missing.length === 0) {
-    const { status, stderr } = spawnSync("make", ["-C", join(repositoryRoot, "test/interop/cpp"), "message-oracle"], {
-      encoding: "utf8",
-    });
-    if (status === 0) return new MessageOracle();
-    if (!stderr.includes("capnp")) throw new Error(stderr);
-    missing.push("libcapnp-dev");
-  }
-  const problem = `these tests need ${missing.join(", ")}: apt-get install libcapnp-dev pkg-config g++ make`;
-  if (process.env.CAPSTAN_REQUIRE_INTEROP === "1") throw new Error(problem);
-  console.warn(`      skipped: ${problem}`);
-  return this.skip();
+  await cppProgram.call(this, "message-oracle");
+  return new MessageOracle();
 }

@@ -5,8 +5,8 @@ import type { ConnectionStats } from "../../lib/rpc/connection/connection.ts";
 import type { TwoPartyClient } from "../../lib/two-party-vat.ts";
 import { collectGarbage } from "./budget.ts";
 import type { Loose } from "./loose.ts";
-import { testSchema } from "./rpc-messages.ts";
 import { RawPeer } from "./raw-peer.ts";
+import { testSchema } from "./rpc-messages.ts";
 
 /** What the server may do and hold while it is attacked. Every attack that works costs many times as much. */
 export interface AttackBudget {

@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { skipInterop } from "./interop.ts";
 import { isInstalled } from "./processes.ts";
 import { repositoryRoot } from "./repository.ts";
 
@@ -17,8 +18,5 @@ const run: CapnpTool = (args, input) => {
  */
 export async function capnpTool(this: Mocha.Context): Promise<CapnpTool> {
   if (await isInstalled("capnp")) return run;
-  const problem = "these tests need capnp: apt-get install capnproto";
-  if (process.env.CAPSTAN_REQUIRE_INTEROP === "1") throw new Error(problem);
-  console.warn(`      skipped: ${problem}`);
-  return this.skip();
+  return skipInterop(this, "these tests need capnp: apt-get install capnproto");
 }

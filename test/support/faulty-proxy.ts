@@ -1,5 +1,5 @@
-import { createServer, connect as connectTcp, type Server, type Socket } from "node:net";
 import { once } from "node:events";
+import { connect as connectTcp, createServer, type Server, type Socket } from "node:net";
 
 /** What happens to the bytes of the connections through a proxy, from when it is set. */
 export type Fault =

@@ -32,6 +32,13 @@ async function build(): Promise<CppPeers | { readonly missing: readonly string[]
   return { server: join(cpp, "build/calculator-server"), client: join(cpp, "build/calculator-client") };
 }
 
+/** Skips the tests of a hook that needs what is not installed, or fails them where CAPSTAN_REQUIRE_INTEROP is 1. */
+export function skipInterop(context: Mocha.Context, problem: string): never {
+  if (process.env.CAPSTAN_REQUIRE_INTEROP === "1") throw new Error(problem);
+  console.warn(`      skipped: ${problem}`);
+  return context.skip();
+}
+
 let built: ReturnType<typeof build> | undefined;
 
 /**
@@ -43,10 +50,7 @@ export async function cppPeers(this: Mocha.Context): Promise<CppPeers> {
   built ??= build();
   const peers = await built;
   if (!("missing" in peers)) return peers;
-  const problem = `the C++ peers need ${peers.missing.join(", ")}: ${installation}`;
-  if (process.env.CAPSTAN_REQUIRE_INTEROP === "1") throw new Error(problem);
-  console.warn(`      skipped: ${problem}`);
-  return this.skip();
+  return skipInterop(this, `the C++ peers need ${peers.missing.join(", ")}: ${installation}`);
 }
 
 /** The path of one program of test/interop/cpp, built now; used and skipped as `cppPeers` is. */
@@ -60,8 +64,5 @@ export async function cppProgram(this: Mocha.Context, name: string): Promise<str
     if (status !== 0) throw new Error(`make -C ${cpp} ${name} ended with status ${status}\n${stdout}${stderr}`);
     return join(cpp, "build", name);
   }
-  const problem = `${name} needs ${missing.join(", ")}: ${installation}`;
-  if (process.env.CAPSTAN_REQUIRE_INTEROP === "1") throw new Error(problem);
-  console.warn(`      skipped: ${problem}`);
-  return this.skip();
+  return skipInterop(this, `${name} needs ${missing.join(", ")}: ${installation}`);
 }

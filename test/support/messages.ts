@@ -1,7 +1,7 @@
+import type { StructClass } from "../../lib/schema/struct-class.ts";
 import { MessageReader } from "../../lib/serialization/message.ts";
 import type { ReaderOptions } from "../../lib/serialization/read-limiter.ts";
 import type { Struct } from "../../lib/serialization/struct.ts";
-import type { StructClass } from "../../lib/schema/struct-class.ts";
 import type { Loose } from "./loose.ts";
 
 /** Copies of the used parts of the segments of the message that a builder is in. */

@@ -1,5 +1,5 @@
-import { createConnection, type Socket } from "node:net";
 import { once } from "node:events";
+import { createConnection, type Socket } from "node:net";
 import { child, initChild, messageTag, OutgoingMessage, setU16, setU32, setU64, u16, u32 } from "../../lib/rpc/wire.ts";
 import { readException } from "../../lib/rpc/wire-exception.ts";
 import { encodeFrame, FrameReader } from "../../lib/serialization/framing.ts";

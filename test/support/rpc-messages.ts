@@ -1,9 +1,9 @@
 import { join } from "node:path";
+import { SchemaParser } from "../../lib/load.ts";
 import { toSegments } from "../../lib/schema/message-io.ts";
 import type { StructBuilder } from "../../lib/schema/struct-base.ts";
-import { SchemaParser } from "../../lib/load.ts";
+import { type Loose, loadLoosely } from "./loose.ts";
 import { readAs } from "./messages.ts";
-import { loadLoosely, type Loose } from "./loose.ts";
 import { repositoryRoot } from "./repository.ts";
 
 /** rpc.capnp as this library compiles it: what a peer that shares none of the code under test would read and write. */

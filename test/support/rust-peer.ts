@@ -1,4 +1,5 @@
 import { dirname, join } from "node:path";
+import { skipInterop } from "./interop.ts";
 import { isInstalled, RunningProcess } from "./processes.ts";
 import { repositoryRoot } from "./repository.ts";
 
@@ -43,8 +44,5 @@ export async function rustPeer(this: Mocha.Context): Promise<string> {
     built ??= build(crates);
     return built;
   }
-  const problem = `the Rust peer needs more: apt-get install cargo ${packages.join(" ")}`;
-  if (process.env.CAPSTAN_REQUIRE_INTEROP === "1") throw new Error(problem);
-  console.warn(`      skipped: ${problem}`);
-  return this.skip();
+  return skipInterop(this, `the Rust peer needs more: apt-get install cargo ${packages.join(" ")}`);
 }

@@ -4,7 +4,7 @@ import { CapnpError } from "../../lib/errors.ts";
 import { SchemaLoader } from "../../lib/schema/loader.ts";
 import type { Node } from "../../lib/schema/node.ts";
 import { encodeCompiledSchema } from "../../lib/schema/node-codec.ts";
-import { isInstalled } from "./processes.ts";
+import { cppProgram } from "./interop.ts";
 import { repositoryRoot } from "./repository.ts";
 
 /** Nodes that are loaded, and nodes that are loaded over them. */
@@ -75,19 +75,6 @@ const judge: Judge = (pairs) => {
  * Where the tools are missing the tests are skipped, or fail where CAPSTAN_REQUIRE_INTEROP is 1.
  */
 export async function schemaJudge(this: Mocha.Context): Promise<Judge> {
-  this.timeout(600_000);
-  const missing: string[] = [];
-  for (const tool of ["g++", "make", "pkg-config"]) if (!(await isInstalled(tool))) missing.push(tool);
-  if (missing.length === 0) {
-    const { status, stderr } = spawnSync("make", ["-C", join(repositoryRoot, "test/interop/cpp"), "schema-verdict"], {
-      encoding: "utf8",
-    });
-    if (status === 0) return judge;
-    if (!stderr.includes("capnp")) throw new Error(stderr);
-    missing.push("libcapnp-dev");
-  }
-  const problem = `these tests need ${missing.join(", ")}: apt-get install libcapnp-dev pkg-config g++ make`;
-  if (process.env.CAPSTAN_REQUIRE_INTEROP === "1") throw new Error(problem);
-  console.warn(`      skipped: ${problem}`);
-  return this.skip();
+  await cppProgram.call(this, "schema-verdict");
+  return judge;
 }

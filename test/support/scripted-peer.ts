@@ -1,7 +1,7 @@
 import { expect } from "chai";
-import { type MemoryTransportPair, memoryTransportPair } from "../../lib/transport/memory.ts";
-import { pointerPosition, type Struct } from "../../lib/serialization/struct.ts";
 import { setCapabilityIndex } from "../../lib/serialization/pointer-builder.ts";
+import { pointerPosition, type Struct } from "../../lib/serialization/struct.ts";
+import { type MemoryTransportPair, memoryTransportPair } from "../../lib/transport/memory.ts";
 import { TwoPartyServer, type VatOptions } from "../../lib/two-party-vat.ts";
 import type { Loose } from "./loose.ts";
 import { decode, describeMessage, encode, rpc, testSchema } from "./rpc-messages.ts";

@@ -1,4 +1,4 @@
-import { loadLoosely, type Loose } from "./loose.ts";
+import { type Loose, loadLoosely } from "./loose.ts";
 import { turn } from "./vats.ts";
 
 /** test/fixtures/streaming.capnp. */

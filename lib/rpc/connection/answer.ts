@@ -15,13 +15,14 @@ import { handOn } from "../capability/hand-on.ts";
 import { type OwnedPipeline, type Pipeline, QueuedPipeline } from "../capability/pipeline.ts";
 import type { OutgoingCall, PendingCall, PipelineCall } from "../capability/request.ts";
 import { toError } from "../capability/thrown.ts";
-import { initChild, messageTag, OutgoingMessage, setBit, setU32, writeCapTable } from "../wire.ts";
+import { initChild, messageTag, OutgoingMessage, setBit, setU32 } from "../wire.ts";
 import { ReceivedCapTable } from "./cap-descriptor.ts";
 import type { ConnectionState } from "./connection-state.ts";
-import { type AfterSend, crowded, describeAll, exportIds, releaseExport } from "./export.ts";
+import { exportIds, releaseExport } from "./export.ts";
 import type { AnswerId } from "./ids.ts";
 import type { CallOutcomes, CallRecord } from "../observe.ts";
 import { type BareReturn, sendBareReturn } from "./outgoing.ts";
+import { describePayload, tooLarge } from "./outgoing-payload.ts";
 import { PresetPipeline } from "./preset-pipeline.ts";
 import type { Question } from "./question.ts";
 
@@ -408,30 +409,16 @@ export class Answer implements CallContext {
     this.results();
     const message = this.#message as OutgoingMessage;
     const payload = this.#payload as Struct;
-    const { arena } = message.builder;
-    const after: AfterSend = [];
-    const entries = arena.hasCapTable ? (arena.capTable.entries() as readonly (ClientHook | null)[]) : [];
-    if (state.queued > state.limits.maxOutboundBytes) {
-      state.overloaded++;
-      this.#fail(crowded(state));
-      return;
-    }
-    const described = describeAll(state, entries, after);
+    const described = describePayload(state, message, payload);
     if (described instanceof CapnpError) {
       this.#fail(described);
       return;
     }
-    const descriptors = described.map((d) => d.descriptor);
-    writeCapTable(payload, descriptors);
+    const { descriptors } = described;
     const { bytes } = message;
-    if (bytes > state.limits.maxMessageBytes) {
-      for (const id of exportIds(descriptors)) releaseExport(state, id, 1);
-      this.#fail(
-        new CapnpError(
-          "CAPNP_FRAME_TOO_LARGE",
-          `The results of this call make a message of ${bytes} bytes; the limit is ${state.limits.maxMessageBytes} (maxMessageBytes).`,
-        ),
-      );
+    const error = tooLarge(state, bytes, "results", described);
+    if (error !== undefined) {
+      this.#fail(error);
       return;
     }
     this.#status = "returned";
@@ -443,7 +430,7 @@ export class Answer implements CallContext {
     if (noFinishNeeded) setBit(message.at, 33);
     this.#resultExports = exportIds(descriptors);
     state.sendKept(message);
-    for (const send of after) send();
+    for (const send of described.after) send();
     if (noFinishNeeded) {
       // Calls that are waiting end at null, or at what is no capability.
       this.#pipeline.resolve(this.#resultsPayload());
@@ -454,7 +441,8 @@ export class Answer implements CallContext {
       state.answers.delete(this.id);
     } else {
       // Calls pipelined from now on go to what the Return described, even if a promise in it has resolved further since.
-      const frozen = new CapTable(described.map(({ hook }) => hook?.addRef() ?? null));
+      const frozen = new CapTable(described.described.map(({ hook }) => hook?.addRef() ?? null));
+      const { arena } = message.builder;
       const built = arena.capTable;
       arena.capTable = frozen;
       this.#frozen = frozen;

@@ -11,21 +11,11 @@ import {
   type PipelineCall,
   type RedirectedCall,
 } from "../capability/request.ts";
-import {
-  type CapDescriptor,
-  initChild,
-  messageTag,
-  OutgoingMessage,
-  setBit,
-  setU16,
-  setU32,
-  setU64,
-  writeCapTable,
-  writeMessageTarget,
-} from "../wire.ts";
+import { initChild, messageTag, OutgoingMessage, setBit, setU16, setU32, setU64, writeMessageTarget } from "../wire.ts";
 import { StreamedCall } from "../streaming/streamed-call.ts";
 import type { ConnectionState } from "./connection-state.ts";
-import { type AfterSend, crowded, describeAll, exportIds, releaseExport } from "./export.ts";
+import { exportIds } from "./export.ts";
+import { describePayload, tooLarge } from "./outgoing-payload.ts";
 import type { PromiseClient } from "./promise-client.ts";
 import { openQuestion, type Question, type ResultsFor } from "./question.ts";
 import type { RemoteClient } from "./remote-client.ts";
@@ -129,34 +119,17 @@ class RemoteCall implements OutgoingCall {
   /** Describes the capabilities, opens a question and sends the message. What is too large is not sent. */
   #sendAs(resultsFor: ResultsFor): Question | CapnpError {
     const state = this.#state;
-    if (state.queued > state.limits.maxOutboundBytes) {
-      state.overloaded++;
-      return crowded(state);
-    }
     const { at } = this.#message;
-    const after: AfterSend = [];
-    const { arena } = this.#message.builder;
-    const table = arena.hasCapTable ? (arena.capTable.entries() as readonly (ClientHook | null)[]) : [];
-    let descriptors: readonly CapDescriptor[] = [];
-    if (table.length > 0) {
-      const described = describeAll(state, table, after);
-      if (described instanceof CapnpError) return described;
-      descriptors = described.map(({ descriptor }) => descriptor);
-    }
+    const described = describePayload(state, this.#message, this.#payload);
+    if (described instanceof CapnpError) return described;
     this.#via?.markUsed();
-    writeCapTable(this.#payload, descriptors);
     writeMessageTarget(initChild(at, 0, "messageTarget"), this.#target.target);
     const { bytes } = this.#message;
     this.#bytes = bytes;
-    if (bytes > state.limits.maxMessageBytes) {
-      for (const id of exportIds(descriptors)) releaseExport(state, id, 1);
-      return new CapnpError(
-        "CAPNP_FRAME_TOO_LARGE",
-        `The params of this call make a message of ${bytes} bytes; the limit is ${state.limits.maxMessageBytes} (maxMessageBytes).`,
-      );
-    }
+    const error = tooLarge(state, bytes, "params", described);
+    if (error !== undefined) return error;
     const question = openQuestion(state, resultsFor);
-    question.paramExports = exportIds(descriptors);
+    question.paramExports = exportIds(described.descriptors);
     question.record = state.observer?.started("client", this.#interfaceId, this.#methodId, question.id);
     setU32(at, 0, question.id);
     setU16(at, 4, this.#methodId);
@@ -166,7 +139,7 @@ class RemoteCall implements OutgoingCall {
     state.asked();
     // Whoever built the params is through with them, or has marked the memory as exposed.
     state.send(this.#message);
-    for (const send of after) send();
+    for (const send of described.after) send();
     return question;
   }
 

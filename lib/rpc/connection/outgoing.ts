@@ -27,8 +27,7 @@ export const sendBootstrap = (state: ConnectionState, question: QuestionId, obje
   const message = new OutgoingMessage(messageTag.bootstrap, "bootstrap");
   setU32(message.at, 0, question);
   if (objectId !== undefined) {
-    const { segment, position } = { segment: message.at._segment, position: pointerPosition(message.at, 0) };
-    copyPointer(segment, position, objectId.rootSegment, 0, unlimitedNesting);
+    copyPointer(message.at._segment, pointerPosition(message.at, 0), objectId.rootSegment, 0, unlimitedNesting);
   }
   state.asked();
   state.send(message);

@@ -1,7 +1,7 @@
 import { bind, Declaration, type FileInfo, innermost, type Kind, type Type } from "./declaration.ts";
 import { Random } from "./random.ts";
-import { optional, type Ordinal, type Piece, type SourceFile, type SourceTree, type Statement } from "./statement.ts";
-import { memberName, type MemberSource, StructWriter } from "./struct-source.ts";
+import { type Ordinal, optional, type Piece, type SourceFile, type SourceTree, type Statement } from "./statement.ts";
+import { type MemberSource, memberName, StructWriter } from "./struct-source.ts";
 import { type Place, type TypeSource, TypeWriter } from "./type-source.ts";
 import { isEnum, ValueWriter } from "./value-source.ts";
 

@@ -1,4 +1,4 @@
-import { bind, type Bindings, type Declaration, innermost, keyOf, type Member, type Type } from "./declaration.ts";
+import { type Bindings, bind, type Declaration, innermost, keyOf, type Member, type Type } from "./declaration.ts";
 import type { Random } from "./random.ts";
 import type { Place, TypeWriter } from "./type-source.ts";
 

@@ -1,9 +1,9 @@
-import { List } from "../../../lib/serialization/list.ts";
 import { AnyPointerReader } from "../../../lib/schema/any-pointer.ts";
 import { adopt, disown } from "../../../lib/schema/disown.ts";
 import { get, has, init, set } from "../../../lib/schema/operations.ts";
 import { isPointerType, type SchemaType, type StructSchema } from "../../../lib/schema/schema.ts";
 import { StructBase, type StructBuilder } from "../../../lib/schema/struct-base.ts";
+import { List } from "../../../lib/serialization/list.ts";
 import { type Loose, parseLoosely } from "../loose.ts";
 import type { Random } from "../random-schema/random.ts";
 

@@ -1,0 +1,53 @@
+import { CapnpError } from "../../errors.ts";
+import type { Struct } from "../../serialization/struct.ts";
+import type { ClientHook } from "../capability/client-hook.ts";
+import { type CapDescriptor, type OutgoingMessage, writeCapTable } from "../wire.ts";
+import type { ConnectionState } from "./connection-state.ts";
+import { type AfterSend, crowded, type Described, describeAll, exportIds, releaseExport } from "./export.ts";
+
+/** The capabilities of a payload that is going out, as its message describes them. */
+export interface DescribedPayload {
+  readonly described: readonly Described[];
+  readonly descriptors: readonly CapDescriptor[];
+  /** To be done once the message is sent. */
+  readonly after: Readonly<AfterSend>;
+}
+
+/** Most calls and results have no capabilities: nothing is made for them. */
+const noCapabilities: DescribedPayload = { described: [], descriptors: [], after: [] };
+
+/** Writes the cap table of a payload. What breaks a limit, or comes on top of too much that waits, is not to be sent. */
+export const describePayload = (
+  state: ConnectionState,
+  message: OutgoingMessage,
+  payload: Struct,
+): DescribedPayload | CapnpError => {
+  if (state.queued > state.limits.maxOutboundBytes) {
+    state.overloaded++;
+    return crowded(state);
+  }
+  const { arena } = message.builder;
+  if (!arena.hasCapTable || arena.capTable.length === 0) return noCapabilities;
+  const after: AfterSend = [];
+  const described = describeAll(state, arena.capTable.entries() as readonly (ClientHook | null)[], after);
+  if (described instanceof CapnpError) return described;
+  const descriptors = described.map(({ descriptor }) => descriptor);
+  writeCapTable(payload, descriptors);
+  return { described, descriptors, after };
+};
+
+/** Why a message is too large to be sent; what was described in it is taken back then. */
+export const tooLarge = (
+  state: ConnectionState,
+  bytes: number,
+  what: "params" | "results",
+  { descriptors }: DescribedPayload,
+): CapnpError | undefined => {
+  const { maxMessageBytes } = state.limits;
+  if (bytes <= maxMessageBytes) return undefined;
+  for (const id of exportIds(descriptors)) releaseExport(state, id, 1);
+  return new CapnpError(
+    "CAPNP_FRAME_TOO_LARGE",
+    `The ${what} of this call make a message of ${bytes} bytes; the limit is ${maxMessageBytes} (maxMessageBytes).`,
+  );
+};
