@@ -224,7 +224,8 @@ export class OutgoingMessage {
 
   get bytes(): number {
     let bytes = 0;
-    for (const { end } of this.builder.arena.segments) bytes += end;
+    const { segments } = this.builder.arena;
+    for (let i = 0; i < segments.length; i++) bytes += (segments[i] as Segment).end;
     return bytes;
   }
 

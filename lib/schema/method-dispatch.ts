@@ -183,6 +183,11 @@ const isPlainObject = (value: unknown): value is object => {
  * inherits (`toString`, `constructor`, ...) is not a method of the interface just because a schema has that name.
  */
 const findMethod = (server: object, name: string): Method | undefined => {
+  // The common cases, without a walk: there is none (as a rule of `name_context`), or what there is was defined by the user.
+  const defined: unknown = Reflect.get(server, name);
+  if (defined === undefined && !(name in server)) return undefined;
+  const isInherited = defined === Reflect.get(Server.prototype, name);
+  if (typeof defined === "function" && !isInherited && name !== "constructor") return defined as Method;
   for (let at: object | null = server; at !== null && at !== Server.prototype; at = Object.getPrototypeOf(at)) {
     if (!Object.hasOwn(at, name)) continue;
     const found: unknown = Reflect.get(at, name, server);

@@ -15,9 +15,12 @@ import { Segment } from "./segment.ts";
  */
 const forgotten = new FinalizationRegistry<CapTable>((table) => table.forgotten());
 
+const noSegments: readonly Segment[] = [];
+
 /** The segments of one message, what reading it may still cost, and its capabilities. */
 export class Arena {
-  readonly segments: Segment[] = [];
+  /** Nearly always one, for which `[]` and a `push` would reserve room for seventeen. */
+  segments: readonly Segment[] = noSegments;
   /** Words that reading may still visit; infinite in a message that is being built here. */
   traversalLeft: number;
   readonly nestingLimit: number;
@@ -71,13 +74,17 @@ export const readerArena = (segments: readonly Uint8Array[], options?: ReaderOpt
     options?.traversalLimitInWords ?? defaultTraversalLimitInWords,
     options?.nestingLimit ?? defaultNestingLimit,
   );
-  for (let id = 0; id < segments.length; id++) {
-    const bytes = segments[id] as Uint8Array;
-    // A trailing part of a word cannot be pointed to.
-    arena.segments.push(new Segment(arena, id, bytes, bytes.length - (bytes.length & 7)));
+  const first = segments[0];
+  if (first !== undefined) {
+    const only = readerSegment(arena, 0, first);
+    arena.segments = segments.length === 1 ? [only] : segments.map((bytes, id) => readerSegment(arena, id, bytes));
   }
   return arena;
 };
+
+/** A trailing part of a word cannot be pointed to. */
+const readerSegment = (arena: Arena, id: number, bytes: Uint8Array): Segment =>
+  new Segment(arena, id, bytes, bytes.length - (bytes.length & 7));
 
 /** How a message grows while it is built. */
 export interface AllocationOptions {
@@ -188,7 +195,7 @@ export class BuilderArena extends Arena {
 
   #add(bytes: Uint8Array, view?: DataView): Segment {
     const segment = new Segment(this, this.segments.length, bytes, 0, false, view);
-    this.segments.push(segment);
+    this.#append(segment);
     this.#total += bytes.length;
     this.#open = segment;
     return segment;
@@ -213,8 +220,13 @@ export class BuilderArena extends Arena {
   /** Makes memory of somebody else a segment, to be pointed to and not to be changed. Whole words. */
   addExternal(bytes: Uint8Array): Segment {
     const segment = new Segment(this, this.segments.length, bytes, bytes.length, true);
-    this.segments.push(segment);
+    this.#append(segment);
     return segment;
+  }
+
+  #append(segment: Segment): void {
+    if (this.segments.length === 0) this.segments = [segment];
+    else (this.segments as Segment[]).push(segment);
   }
 
   override segment(id: number): Segment {
@@ -254,7 +266,8 @@ export class BuilderArena extends Arena {
 
   /** The used part of every segment, for somebody who looks at it and lets it go before the message does. */
   lend(): Uint8Array[] {
-    return this.segments.map(({ bytes, end }) => new Uint8Array(bytes.buffer, bytes.byteOffset, end));
+    const first = this.segments[0];
+    return first !== undefined && this.segments.length === 1 ? [used(first)] : this.segments.map(used);
   }
 
   /** The used part of every segment, as it lies in memory. */
@@ -262,3 +275,5 @@ export class BuilderArena extends Arena {
     return this.segments.map((segment) => segment.expose(0, segment.end));
   }
 }
+
+const used = ({ bytes, end }: Segment): Uint8Array => new Uint8Array(bytes.buffer, bytes.byteOffset, end);

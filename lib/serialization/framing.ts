@@ -263,6 +263,8 @@ export function bytesNeeded(
 function cutSegments(bytes: Uint8Array, start: number): Uint8Array[] {
   const count = readUint32(bytes, start) + 1;
   let at = bytes.byteOffset + start + frameHeaderBytes(count);
+  // Nearly always: an array that grows by `push` would reserve room for seventeen.
+  if (count === 1) return [new Uint8Array(bytes.buffer, at, readUint32(bytes, start + 4) * 8)];
   const segments: Uint8Array[] = [];
   for (let i = 1; i <= count; i++) {
     const size = readUint32(bytes, start + 4 * i) * 8;

@@ -44,7 +44,7 @@ export type StructConstructor<T> = new (
 export const emptySegment: Segment = (() => {
   const arena = new Arena(Number.POSITIVE_INFINITY, unlimitedNesting);
   const segment = new Segment(arena, 0, new Uint8Array(0), 0);
-  arena.segments.push(segment);
+  arena.segments = [segment];
   return segment;
 })();
 
@@ -52,7 +52,7 @@ export const emptySegment: Segment = (() => {
 export const defaultSegment = (message: Uint8Array): Segment => {
   const arena = new Arena(Number.POSITIVE_INFINITY, unlimitedNesting);
   const segment = new Segment(arena, 0, message, message.length);
-  arena.segments.push(segment);
+  arena.segments = [segment];
   return segment;
 };
 

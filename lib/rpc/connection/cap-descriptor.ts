@@ -4,7 +4,8 @@ import { BrokenClient } from "../capability/broken-client.ts";
 import type { ClientHook } from "../capability/client-hook.ts";
 import { QueuedClient } from "../capability/queued-client.ts";
 import { type CapDescriptor, protocolError, readCapTable } from "../wire.ts";
-import type { Struct } from "../../serialization/struct.ts";
+import { isNull } from "../../serialization/pointer-builder.ts";
+import { pointerPosition, type Struct } from "../../serialization/struct.ts";
 import { closedPipeline } from "./closed-pipeline.ts";
 import type { ConnectionState } from "./connection-state.ts";
 import { reflect } from "./export.ts";
@@ -133,6 +134,7 @@ const tellApart = (descriptors: readonly CapDescriptor[], entries: (ClientHook |
 
 /** Receives every capability of a payload, used or not: each was counted by the peer and must be released. */
 export const receiveCapTable = (state: ConnectionState, payload: Struct): ReceivedCapTable => {
+  if (payload._pointerCount < 2 || isNull(payload._segment, pointerPosition(payload, 1))) return noCapabilities;
   const descriptors = readCapTable(payload, state.limits.maxCapabilitiesPerMessage, state.limits.maxTransformOps);
   if (descriptors.length === 0) return noCapabilities;
   let isAnyReflected = false;

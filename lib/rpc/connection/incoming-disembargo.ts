@@ -2,7 +2,7 @@ import { CapnpError } from "../../errors.ts";
 import type { MessageReader } from "../../serialization/message.ts";
 import type { Struct } from "../../serialization/struct.ts";
 import { type ClientHook, innermost } from "../capability/client-hook.ts";
-import { child, protocolError, readMessageTarget, u16, u32 } from "../wire.ts";
+import { child, protocolError, u16, u32 } from "../wire.ts";
 import { callTarget } from "./call-target.ts";
 import type { ConnectionState } from "./connection-state.ts";
 import { sendDisembargo, sendUnimplemented } from "./outgoing.ts";
@@ -27,7 +27,7 @@ export const handleDisembargo = (state: ConnectionState, message: MessageReader,
     return;
   }
   if (which !== 0) throw protocolError(`unknown Disembargo.context ${which}`);
-  const target = callTarget(state, readMessageTarget(child(disembargo, 0), state.limits.maxTransformOps));
+  const target = callTarget(state, child(disembargo, 0));
   returnDisembargo(state, target, id);
 };
 

@@ -14,7 +14,6 @@ import {
   messageTag,
   protocolError,
   readCapDescriptor,
-  readMessageTarget,
   returnTag,
   u16,
   u32,
@@ -129,7 +128,7 @@ const handleCall = (state: ConnectionState, host: Host, message: MessageReader, 
     return;
   }
   const id = newAnswerId(state, u32(call, 0));
-  const target = callTarget(state, readMessageTarget(child(call, 0), state.limits.maxTransformOps));
+  const target = callTarget(state, child(call, 0));
   try {
     const payload = child(call, 1);
     const table = receiveCapTable(state, payload);
@@ -168,7 +167,8 @@ const handleCall = (state: ConnectionState, host: Host, message: MessageReader, 
 
 const messageBytes = ({ arena }: MessageReader): number => {
   let bytes = 0;
-  for (const segment of arena.segments) bytes += segment.end;
+  const { segments } = arena;
+  for (let i = 0; i < segments.length; i++) bytes += (segments[i] as Segment).end;
   return bytes;
 };
 
