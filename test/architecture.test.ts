@@ -1,6 +1,6 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { isBuiltin } from "node:module";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { expect } from "chai";
 import {
   codeOf,
@@ -134,6 +134,28 @@ describe("the architecture", () => {
     const wrong = [...reachableFrom(graph, "lib/browser.ts")]
       .filter(([target]) => ["node:*", "ws", "pino"].includes(packageOf(target)))
       .map(([target, path]) => `${path} imports ${target}`);
+    expect(wrong).to.deep.equal([]);
+  });
+
+  it("every folder of the library opens with a page, and the files that it names exist", () => {
+    const folders = new Set(library.map(([path]) => dirname(path)));
+    // What is generated lies in folders that their parent's page speaks for.
+    const generated = [...folders].filter((folder) => /^lib\/generated\/./.test(folder));
+    const wrong: string[] = [];
+    for (const folder of folders) {
+      if (generated.includes(folder)) continue;
+      const page = join(repositoryRoot, folder, "README.md");
+      if (!existsSync(page)) {
+        wrong.push(`${folder} has no README.md`);
+        continue;
+      }
+      const text = readFileSync(page, "utf8");
+      for (const [, name] of text.matchAll(/`((?:lib\/|\.\.\/)?[\w/-]+(?:\.ts|\/[\w-]+))`/g)) {
+        const from = name!.startsWith("lib/") ? repositoryRoot : join(repositoryRoot, folder);
+        if (!existsSync(join(from, name!)) && !/^\/capn|^test\//.test(name!))
+          wrong.push(`${page} names ${name}, which does not exist`);
+      }
+    }
     expect(wrong).to.deep.equal([]);
   });
 
