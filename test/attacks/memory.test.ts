@@ -7,7 +7,7 @@ import { canonicalize, isCanonical } from "../../lib/serialization/canonical.ts"
 import { MessageBuilder } from "../../lib/serialization/message.ts";
 import { Struct } from "../../lib/serialization/struct.ts";
 import { giveMemory, takeMemory } from "../../lib/rpc/message-memory.ts";
-import { messageTag, OutgoingMessage } from "../../lib/rpc/wire.ts";
+import { messageForms, OutgoingMessage } from "../../lib/rpc/wire.ts";
 import { collectGarbage } from "../support/budget.ts";
 import { expectError } from "../support/errors.ts";
 import type { Loose } from "../support/loose.ts";
@@ -230,7 +230,7 @@ describe("a message that is built", () => {
 
   it("gives its memory back once it is sent and done, and cannot look at it any more", () => {
     for (const first of ["sent", "done"] as const) {
-      const message = new OutgoingMessage(messageTag.finish, "finish");
+      const message = new OutgoingMessage(messageForms.finish);
       const [bytes] = message.segments;
       message[first]();
       expect(
@@ -248,7 +248,7 @@ describe("a message that is built", () => {
   });
 
   it("keeps its memory where somebody outside may look at it later", () => {
-    const message = new OutgoingMessage(messageTag.finish, "finish");
+    const message = new OutgoingMessage(messageForms.finish);
     const [bytes] = message.segments;
     message.builder.rootSegment.isExposed = true;
     message.sent();
