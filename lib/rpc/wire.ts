@@ -255,7 +255,7 @@ export const messageForms = {
 
 /** A message on its way out, begun as its form says; `at` is the struct that it is about. */
 export class OutgoingMessage {
-  readonly builder: MessageBuilder;
+  builder: MessageBuilder;
   readonly at: Struct;
   /** Undefined once it was given back. */
   #memory: MessageMemory | undefined;
@@ -265,8 +265,7 @@ export class OutgoingMessage {
   constructor(form: MessageForm) {
     const memory = takeMemory();
     this.#memory = memory;
-    this.builder = new MessageBuilder(undefined, memory.bytes, undefined, undefined, memory.view);
-    this.builder.arena.releasedByOwner = true;
+    this.builder = builderIn(memory);
     const { words, at, name } = form;
     const { rootSegment } = this.builder;
     // Its first word, for the root pointer, is there already.
@@ -308,14 +307,35 @@ export class OutgoingMessage {
 
   #giveBack(): void {
     const memory = this.#memory;
-    const { rootSegment } = this.builder;
+    const { builder } = this;
+    const { rootSegment, arena } = builder;
     if (memory === undefined || rootSegment.isExposed) return;
     this.#memory = undefined;
     const used = rootSegment.end;
-    rootSegment.detach();
+    if (arena.end()) {
+      // It may be the builder of another message in a moment, which is none of ours.
+      this.builder = noBuilder;
+      memory.builder = builder;
+    }
     giveMemory(memory, used);
   }
 }
+
+const builderIn = (memory: MessageMemory): MessageBuilder => {
+  const { bytes, view, builder: known } = memory;
+  if (known !== undefined) {
+    memory.builder = undefined;
+    known.begin(bytes, view);
+    return known;
+  }
+  const builder = new MessageBuilder(undefined, bytes, undefined, undefined, view);
+  builder.arena.releasedByOwner = true;
+  return builder;
+};
+
+/** Of messages that were given back. */
+const noBuilder = new MessageBuilder({ firstSegmentWords: 1 });
+noBuilder.arena.end();
 
 export const setU16 = (s: Struct, at: number, value: number): void =>
   s._segment.view.setUint16(s._data + at, value, true);
