@@ -33,6 +33,22 @@ const scenarios: Record<string, Scenario> = {
     return ["client 1"];
   },
 
+  "is a place in the results of a call whose results hold one in this one's, and all are released": async (c) => {
+    const one = c.ask(c.toServer);
+    const two = c.ask(c.toClient);
+    const [atServer, atClient] = [await c.until(() => c.server.next()), await c.until(() => c.client.next())];
+    atServer.reply(two.second, logger(c, "theirs"));
+    atClient.reply(one.second, logger(c, "mine"));
+    c.order(one.first, 1);
+    await c.some();
+    c.order(one.first, 2);
+    await c.vats.settle();
+    c.order(two.first, 3);
+    await c.some();
+    c.order(two.first, 4);
+    return ["mine 1", "mine 2", "theirs 3", "theirs 4"];
+  },
+
   "is passed on as one while it waits for another promise, whatever that becomes": async (c) => {
     const promise = deferred();
     const target = c.own(new Node.Client(promise.promise));
