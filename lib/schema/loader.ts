@@ -192,7 +192,12 @@ export class SchemaLoader implements SchemaUniverse {
   resolveBrand(brand: Brand, scope: BrandArguments): BrandArguments {
     if (brand.scopes.length === 0) return unbound;
     const scopes = new Map<bigint, readonly SchemaType[]>();
+    const seen = new Set<bigint>();
     for (const one of brand.scopes) {
+      // A type that a generic type mentions of itself by an alias inside of it is bound, and then said to inherit, too: the
+      // first counts, as for C++.
+      if (seen.has(one.scopeId)) continue;
+      seen.add(one.scopeId);
       if (one.which === "inherit") {
         const inherited = scope.scopes.get(one.scopeId);
         if (inherited !== undefined) scopes.set(one.scopeId, inherited);

@@ -5,6 +5,7 @@ import { copy, totalSize } from "../../lib/schema/operations.ts";
 import type { StructBase } from "../../lib/schema/struct-base.ts";
 import { toText } from "../../lib/schema/text.ts";
 import { segmentsOf } from "../support/messages.ts";
+import { sameButDigits } from "./float-digits.ts";
 import { dumpOf } from "./message-dump.ts";
 import type { MessageOracle, TypeThere } from "./message-oracle.ts";
 
@@ -34,7 +35,11 @@ export async function compareUses(
   same("dump", dumpOf(reader), String(result("dump")));
   const text = String(toText(reader));
   const isUnprintable = "error" in there.text && there.text.error.includes("List(AnyPointer) not supported");
-  if (!isUnprintable) same("text", text, String(result("text")));
+  if (!isUnprintable) {
+    const theirs = String(result("text"));
+    // That the numbers are the same to the last bit is what the dump has shown.
+    if (!sameButDigits(text, theirs)) same("text", text, theirs);
+  }
   const size = totalSize(reader);
   same("size", `${size.wordCount} ${size.capCount}`, String(result("size")));
   const canonical = canonicalize(reader);

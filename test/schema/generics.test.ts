@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { listOf, Text } from "../../lib/schema/type-argument.ts";
 import { expectError } from "../support/errors.ts";
-import { type Loose, loadLoosely } from "../support/loose.ts";
+import { type Loose, loadLoosely, parseLoosely } from "../support/loose.ts";
 import { received } from "../support/messages.ts";
 
 describe("a generic struct", () => {
@@ -41,6 +41,21 @@ describe("a generic struct", () => {
     const Maps = GenericMap.of(Text, GenericMap.of(Text, Text));
     const maps = Maps.newMessage({ entries: [{ key: "a", value: { fallback: "b" } }] });
     expect(received(maps).entries.at(0).value.fallback).to.equal("b");
+  });
+
+  it("binds its parameters anew where it mentions itself by an alias inside of it", () => {
+    const { Pair, Box } = parseLoosely(`
+      struct Pair(T, U) {
+        using Inner = Outer;
+        first @0 :Inner(Text, List(UInt8));
+        group :group { second @1 :U; }
+      }
+      using Outer = Pair;
+      struct Box { pair @0 :Pair(Data, Text); }`);
+    const pair = { first: { group: { second: [1, 2] } }, group: { second: "two" } };
+    const box = Box.newMessage({ pair });
+    expect(received(box).toObject()).to.deep.equal({ pair });
+    expect(received(box).pair.first).to.be.instanceOf(Pair.of("Text", listOf("UInt8")).Reader);
   });
 
   it("may nest its own types without end", () => {

@@ -8,6 +8,7 @@ import type { Payload } from "./payload.ts";
 import type { OwnedPipeline } from "./pipeline.ts";
 import { QueuedClient } from "./queued-client.ts";
 import type { PendingCall, PipelineCall, ReturnListener } from "./request.ts";
+import { ResolveListeners } from "./resolve-listeners.ts";
 import { RevocableContext, RevocablePending, type Revocable, type Revocation } from "./revocation.ts";
 import { toError } from "./thrown.ts";
 
@@ -86,7 +87,7 @@ export class MembraneClient extends ClientHook implements Revocable {
   #stopWaiting: (() => void) | undefined;
   /** Where calls wait that are not redirected before this has resolved. */
   #waiting: QueuedClient | undefined;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new ResolveListeners();
 
   /** @param target Taken over. */
   constructor(target: ClientHook, rules: MembraneRules, crossing: Crossing) {
@@ -120,8 +121,7 @@ export class MembraneClient extends ClientHook implements Revocable {
   }
 
   override onResolved(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   #targetResolved(): void {
@@ -142,9 +142,7 @@ export class MembraneClient extends ClientHook implements Revocable {
       waiting.release();
       this.release();
     }
-    const listeners = [...this.#listeners];
-    this.#listeners.clear();
-    for (const listener of listeners) listener();
+    this.#listeners.tell();
     hook.release();
   }
 

@@ -2,6 +2,7 @@ import { BrokenClient, resolvedToItself } from "./broken-client.ts";
 import type { CallContext } from "./call-context.ts";
 import { ClientHook, innermost, leadsTo } from "./client-hook.ts";
 import type { OutgoingCall } from "./request.ts";
+import { ResolveListeners } from "./resolve-listeners.ts";
 
 interface QueuedCall {
   readonly interfaceId: bigint;
@@ -22,7 +23,7 @@ export class QueuedClient extends ClientHook {
   #queue: QueuedCall[] = [];
   /** How long the queue may become before canceled calls are taken out: twice what was left the last time. */
   #sweepAt = firstSweep;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new ResolveListeners();
 
   override get resolved(): ClientHook | null {
     return this.#target;
@@ -33,8 +34,7 @@ export class QueuedClient extends ClientHook {
   }
 
   override onResolved(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   override get connection(): object | null {
@@ -92,9 +92,7 @@ export class QueuedClient extends ClientHook {
     const queue = this.#queue;
     this.#queue = [];
     for (const { interfaceId, methodId, context } of queue) target.call(interfaceId, methodId, context);
-    const listeners = [...this.#listeners];
-    this.#listeners.clear();
-    for (const listener of listeners) listener();
+    this.#listeners.tell();
     target.release();
   }
 

@@ -4,6 +4,7 @@ import type { CallContext } from "../capability/call-context.ts";
 import { ClientHook, innermost, leadsTo } from "../capability/client-hook.ts";
 import { QueuedClient } from "../capability/queued-client.ts";
 import type { OutgoingCall } from "../capability/request.ts";
+import { ResolveListeners } from "../capability/resolve-listeners.ts";
 import type { ConnectionState } from "./connection-state.ts";
 import { sendDisembargo } from "./outgoing.ts";
 import { forward, RemoteClient } from "./remote-client.ts";
@@ -24,7 +25,7 @@ export class PromiseClient extends ClientHook {
   #target: ClientHook | null = null;
   /** True once a call was sent through this promise, or through one that became it. */
   #used = false;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new ResolveListeners();
 
   /**
    * @param initial Taken over.
@@ -46,8 +47,7 @@ export class PromiseClient extends ClientHook {
   }
 
   override onResolved(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   override get connection(): object | null {
@@ -100,9 +100,7 @@ export class PromiseClient extends ClientHook {
     } else this.#target = this.#embargoed(initial, replacement, reflected);
     this.#initial = undefined;
     initial.release();
-    const listeners = [...this.#listeners];
-    this.#listeners.clear();
-    for (const listener of listeners) listener();
+    this.#listeners.tell();
   }
 
   #embargoed(initial: RemoteClient, replacement: ClientHook, reflected: boolean): ClientHook {

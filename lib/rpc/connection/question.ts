@@ -10,6 +10,7 @@ import { isPipelineId, type QuestionId } from "./ids.ts";
 import { sendFinish } from "./outgoing.ts";
 import type { CallRecord } from "../observe.ts";
 import { closedPipeline } from "./closed-pipeline.ts";
+import { ImportClient } from "./import-client.ts";
 import { PipelineClient } from "./pipeline-client.ts";
 import { PromiseClient } from "./promise-client.ts";
 
@@ -32,7 +33,7 @@ export type ResultsFor = "caller" | "callee" | "pipeline";
  *
  * Finish also waits for pipeline clients that the peer knows of: what we described as a capability in the results stays
  * one, though it is resolved here, until nobody sends anything there any more (the Tribble 4-way race; rpc.capnp,
- * Disembargo).
+ * Disembargo), or until that has turned out to be something that the peer hosts.
  *
  * A question whose results are not for the caller has an owner instead of a listener, and stays open until the owner drops
  * it and no pipeline client is left: waiting -> dropped (Finish is sent, as for one that is canceled) | returned (as
@@ -210,8 +211,15 @@ export class Question implements PendingCall, RedirectedCall {
     this.#resolved = pipeline;
     for (const { path, value: promise } of this.#promises?.entries() ?? []) {
       const hook = pipeline.pipelined(path);
-      promise.resolve(hook, isReflected(hook));
+      const reflected = isReflected(hook);
+      if (!reflected) this.#settle(promise.initial as PipelineClient, hook);
+      promise.resolve(hook, reflected);
     }
+  }
+
+  /** What the peer was told of a place in the results needs these no longer, where the peer hosts what is there. */
+  #settle(place: PipelineClient, at: ClientHook): void {
+    if (place.isShared && at instanceof ImportClient && at.state === this.#state) place.settle(at.addRef());
   }
 
   /**

@@ -14,6 +14,19 @@ const isOpen = (call: Call): boolean => call.isRunning || (call.told === undefin
 
 const isPassedOn = ({ outcome }: Call): boolean => outcome !== undefined && outcome !== "threw" && "tail" in outcome;
 
+/**
+ * Whether a call may have come back to the vat that sent it, or passed it on: what it was made on was a promise. The vat that
+ * sent it back knows the results only as those that the other keeps for it (`sendResultsTo.yourself`), and never gets them: a
+ * capability of theirs that it was given before they were there stays a place in them, and keeps all of them.
+ */
+const mayBeSentBack = ({ target }: Call): boolean => {
+  const { cells, calls } = doubtOf([target]);
+  return cells.size + calls.size > 0;
+};
+
+/** Whether a reference was passed to the one who has it. */
+const isGiven = ({ through }: Edge): boolean => through !== undefined;
+
 /** Everything that references may keep alive. */
 const addAll = (roots: readonly Edge[], may: Set<ModelObject>): void => {
   const stack = roots.map((edge) => ({ edge, isInResults: false }));
@@ -36,7 +49,8 @@ const addAll = (roots: readonly Edge[], may: Set<ModelObject>): void => {
       } else if (given !== "threw") stack.push({ edge: given, isInResults: true });
       // All of the results are kept by whoever holds one of a call that is for its pipeline only, or was passed on, and by who
       // was given as a result what another call was to bring: that goes on meaning a place in those other results.
-      if ((call.isUntold || isPassedOn(call) || isInResults) && !unfolded.has(call)) {
+      const isPlace = call.isUntold || isPassedOn(call) || isInResults || (isGiven(edge) && mayBeSentBack(call));
+      if (isPlace && !unfolded.has(call)) {
         unfolded.add(call);
         for (const result of resultsOf(call)) stack.push({ edge: result, isInResults: false });
       }

@@ -182,7 +182,8 @@ inline void dumpField(Out& out, capnp::DynamicStruct::Reader value, capnp::Struc
   if (!isActive(value, field) || (isNull && !isMember)) return;
   put(out, kj::str(field.getIndex(), "="));
   if (isNull && (type.isStruct() || type.isInterface() || type.isAnyPointer())) put(out, "null");
-  else if (isNull && isOfPointers(type)) put(out, "[]");
+  // What these lists hold by default is read from the schema: the dynamic API, which knows it, does not give them.
+  else if (isNull && isOfPointers(type)) dumpOfPointers(out, type, field.getProto().getSlot().getDefaultValue().getList());
   else if (isOfPointers(type)) {
     auto pointers = value.as<capnp::AnyStruct>().getPointerSection();
     dumpOfPointers(out, type, pointers[field.getProto().getSlot().getOffset()]);

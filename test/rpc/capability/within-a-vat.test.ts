@@ -309,16 +309,23 @@ describe("capabilities within a vat", () => {
   });
 
   it("move to another message with the struct that holds them, broken ones too", async () => {
-    const root = Transfer.newMessage({ list: [{}] });
+    const counted = new Counted();
+    const root = Transfer.newMessage({ list: [{}, {}] });
     const cap = new Greeter.Client(Promise.reject(new Error("whatever")));
     root.list[0].text = "foo";
     root.list[0].cap = cap;
+    root.list[1].cap = counted.greeter();
     const moved = Transfer.newMessage({ list: root.list });
+    root.list[1].cap.release();
     expect(moved.list[0].text).to.equal("foo");
     expect((await rejection(moved.list[0].cap.bar())).message).to.equal("whatever");
+    expect((await moved.list[1].cap.foo(123, true)).x).to.equal("foo");
     const orphan = moved.disown("list");
     moved.adopt("list", orphan);
     expect((await rejection(moved.list[0].cap.bar())).message).to.equal("whatever");
+    expect((await moved.list[1].cap.foo(123, true)).x).to.equal("foo");
+    expect(counted.calls).to.equal(2);
+    await counted.expectReleased(moved.list[1].cap);
   });
 
   it("in a copy of a message are the same ones, each under its own place", async () => {
@@ -448,13 +455,16 @@ describe("capabilities of an interface that is known only at run time", () => {
 
   it("are served with tail calls", async () => {
     const servers = new Servers();
-    const sequence = servers.make({ next: () => 0 }, Sequence);
+    let [callees, callers, n] = [0, 0, 0];
+    const sequence = servers.make({ next: () => n++ }, Sequence);
     const callee = serve(Callee, servers, (_method, { params, results }) => {
+      callees++;
       results.i = params.i;
       results.t = params.t;
       results.c = sequence;
     });
     const caller = serve(Caller, servers, (_method, context) => {
+      callers++;
       const target = context.params.get("callee");
       const request = target.fooRequest();
       request.set("i", context.params.get("i"));
@@ -464,10 +474,13 @@ describe("capabilities of an interface that is known only at run time", () => {
     });
     const client = new Caller.Client(caller);
     const call = client.foo(456, callee);
-    expect((await call.c.next()).n).to.equal(0);
+    const first = call.c.next();
     const results = await call;
     expect([results.i, results.t]).to.deep.equal([456, "from Caller"]);
-    for (const one of [call, client]) one[Symbol.dispose]();
+    const [second, third] = [call.c.next(), results.c.next()];
+    expect([(await first).n, (await second).n, (await third).n]).to.deep.equal([0, 1, 2]);
+    expect([callees, callers]).to.deep.equal([1, 1]);
+    for (const one of [results.c, call, client]) one[Symbol.dispose]();
     await turn();
     servers.expectDisposed();
   });

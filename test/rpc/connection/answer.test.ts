@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import type { Loose } from "../../support/loose.ts";
-import { describeCapTable } from "../../support/rpc-messages.ts";
+import { describeCapTable, testSchema } from "../../support/rpc-messages.ts";
 import { ScriptedPeer, setIndex } from "../../support/scripted-peer.ts";
-import { bootstrapOf, rejection, Servers, Vats } from "../../support/vats.ts";
+import { bootstrapOf, rejection, Servers, turn, Vats } from "../../support/vats.ts";
 
 const finish = (questionId: number, releaseResultCaps = true) => ({
   finish: { questionId, releaseResultCaps, requireEarlyCancellationWorkaround: false },
@@ -328,6 +328,22 @@ describe("Bootstrap", () => {
     expect(second.exception.reason).to.include("object id");
     named.send(finish(0));
     await named.expectEmpty();
+  });
+
+  it("brings a broken capability as a promise that breaks: calls before and after fail, and their params come back", async () => {
+    const servers = new Servers();
+    const broken = new testSchema.Node.Client(Promise.reject(new Error("was broken")));
+    await turn();
+    const vats = new Vats({ servers, b: { bootstrap: () => broken } });
+    const node = bootstrapOf(vats.a);
+    const early = rejection(node.hold(servers.make()));
+    await vats.settle();
+    const late = rejection(node.hold(servers.make()));
+    await vats.settle();
+    for (const error of [await early, await late]) expect(error.message).to.equal("remote exception: was broken");
+    expect(vats.messages("resolve", "b").map((resolve) => resolve.which())).to.deep.equal(["exception"]);
+    node.release();
+    await vats.expectEmpty();
   });
 
   it("fails where the function that makes the capability throws, and where its promise rejects", async () => {

@@ -21,6 +21,25 @@ describe("a Disembargo from the peer", () => {
     await peer.expectAbort("does not lead back");
   });
 
+  it("of two that wait for one promise ends the connection, and the promise stays with who else holds it", async () => {
+    const promised = deferred();
+    const peer = ScriptedPeer.ofNode({ make: () => ({ node: client }) });
+    const client = new testSchema.Node.Client(promised.promise);
+    const object = peer.servers.make({ order: ({ n }: Loose) => n });
+    await peer.bootstrap().heard();
+    peer.call(1, { importedCap: 0 }, "make");
+    const [ret] = await peer.heard();
+    const id: number = ret.return.results.capTable[0].senderPromise;
+    for (const embargo of [7, 8]) peer.send(disembargo({ importedCap: id }, { senderLoopback: embargo }));
+    await peer.settle();
+    promised.resolve(object);
+    expect((await peer.lines()).at(-1)).to.equal("abort");
+    expect(peer.servers.isDisposed(object)).to.equal(false);
+    expect((await client.order(3)).n).to.equal(3);
+    client.release();
+    await peer.expectEmptyAfterClose();
+  });
+
   it("for an unknown export ends the connection, and so does one for an unknown answer", async () => {
     await ScriptedPeer.ofNode()
       .send(disembargo({ importedCap: 3 }, { senderLoopback: 7 }))

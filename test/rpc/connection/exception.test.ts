@@ -1,8 +1,10 @@
+import { Duplex } from "node:stream";
 import { expect } from "chai";
 import { CapnpError } from "../../../lib/errors.ts";
+import { TwoPartyClient } from "../../../lib/two-party-vat.ts";
 import type { Loose } from "../../support/loose.ts";
 import { ScriptedPeer, setIndex } from "../../support/scripted-peer.ts";
-import { bootstrapOf, rejection, Servers, Vats } from "../../support/vats.ts";
+import { bootstrapOf, emptyTables, rejection, Servers, tablesOf, Vats } from "../../support/vats.ts";
 
 /** Vats of which b fails every call with what the test throws. */
 const failing = (thrown: () => unknown, b: object = {}, a: object = {}) => {
@@ -212,6 +214,22 @@ describe("the exception that ends a connection", () => {
     }
     node.release();
     await peer.expectEmptyAfterClose();
+  });
+
+  it("that a write fails with is the reason of every call that fails, though nothing is wrong with what is read", async () => {
+    const stream = new Duplex({
+      read: () => undefined,
+      write: (_chunk, _encoding, done) => done(new Error("the other end reads no more")),
+    });
+    const vat = new TwoPartyClient(stream);
+    const node = bootstrapOf(vat);
+    const failed = await rejection(node.fail("x"));
+    for (const error of [failed, await rejection(node.fail("y")), await vat.closed]) {
+      expect(error.kind).to.equal("disconnected");
+      expect(error.message).to.include("the other end reads no more");
+    }
+    node.release();
+    expect(tablesOf(vat.stats())).to.deep.equal(emptyTables);
   });
 
   it("that the transport reports is the reason of every call that fails", async () => {

@@ -1,6 +1,8 @@
 import { expect } from "chai";
 import { release } from "../../../lib/release.ts";
+import { whenResolved } from "../../../lib/when-resolved.ts";
 import type { Loose } from "../../support/loose.ts";
+import { deferred, recorder } from "../../support/nodes.ts";
 import { describeCapTable, testSchema } from "../../support/rpc-messages.ts";
 import { ScriptedPeer, setIndex } from "../../support/scripted-peer.ts";
 import { bootstrapOf, rejection, turn, Vats } from "../../support/vats.ts";
@@ -291,7 +293,7 @@ describe("an import", () => {
   });
 
   it("that arrives again after it was released is another one", async () => {
-    const { vats, node } = Vats.withNode({ make: () => made });
+    const { vats, node } = Vats.withNode({ make: () => made, hold: () => undefined });
     const made = vats.server({ add: () => 1 });
     const kept = new Node.Client(made);
     const first = node.make("x");
@@ -304,10 +306,67 @@ describe("an import", () => {
     const sum = again.add(1, 2);
     await vats.settle();
     expect((await sum).sum).to.equal(1);
+    // It is known as what the peer hosts, though its id was that of what is gone.
+    const hold = node.hold(again);
+    await vats.settle();
+    await hold;
+    const [sent] = vats.messages("call", "a").slice(-1);
+    const [{ senderHosted }] = vats.messages("return", "b").at(2).results.capTable;
+    expect(describeCapTable(sent.params)).to.deep.equal([`receiverHosted ${senderHosted}`]);
     again.release();
     node.release();
     await vats.settle();
     kept.release();
+    await vats.expectEmpty();
+  });
+
+  it("is not given up while somebody waits for what it becomes, and for nothing else of it", async function () {
+    const gc = globalThis.gc;
+    if (gc === undefined) return this.skip();
+    const promised = deferred();
+    const { vats, node } = Vats.withNode({ make: () => ({ node: promised.promise }) });
+    const become = async (): Promise<{ readonly broken: Promise<Loose> }> => {
+      const making = node.make("x");
+      await vats.settle();
+      return { broken: rejection(whenResolved((await making).node)) };
+    };
+    const { broken } = await become();
+    for (let i = 0; i < 20; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      gc();
+      await vats.settle();
+    }
+    expect(vats.b.stats().exports).to.equal(2);
+    promised.reject(new Error("broken after all"));
+    await vats.settle();
+    expect((await broken).message).to.equal("remote exception: broken after all");
+    node.release();
+    for (let i = 0; i < 50 && vats.b.stats().exports > 0; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      gc();
+      await vats.settle();
+    }
+    await vats.expectEmpty();
+  });
+
+  it("of the peer's that goes back to it twice, and is given up at once, comes again with the results", async () => {
+    const calls: number[] = [];
+    const { vats, node } = Vats.withNode({
+      two: ({ first, second }: Loose) => ({ first, second }),
+      ...recorder(calls),
+    });
+    await vats.settle();
+    const call = node.two(node, node);
+    node.release();
+    expect(vats.sent("a").slice(-2)).to.deep.equal(["call 0 to import 0", "release 0 x1"]);
+    await vats.settle();
+    const { first, second } = await call;
+    const order = [first.order(1), second.order(2)];
+    await vats.settle();
+    await Promise.all(order);
+    expect(calls).to.deep.equal([1, 2]);
+    expect(vats.b.stats().exports).to.equal(1);
+    for (const client of [first, second]) client.release();
     await vats.expectEmpty();
   });
 

@@ -293,6 +293,21 @@ describe("a question", () => {
     await peer.expectEmpty();
   });
 
+  it("for a bootstrap that was given up ends with its Return, of which nothing is kept", async () => {
+    const peer = new ScriptedPeer();
+    bootstrapOf(peer.vat).release();
+    expect(await peer.lines()).to.deep.equal(["bootstrap 0"]);
+    peer.send((message) => {
+      const ret = message.init("return");
+      ret.releaseParamCaps = false;
+      const results = ret.init("results");
+      setIndex(results, 0, 0);
+      results.capTable = [{ senderHosted: 3 }];
+    });
+    expect(await peer.lines()).to.deep.equal(["finish 0", "release 3 x1"]);
+    await peer.expectEmpty();
+  });
+
   it("for a bootstrap that the peer does not implement breaks that capability", async () => {
     const peer = new ScriptedPeer();
     const node = bootstrapOf(peer.vat);
@@ -364,6 +379,34 @@ describe("a request", () => {
     node.release();
     expect(vats.servers.isDisposed(server)).to.equal(false);
     expect((await request.send()).sum).to.equal(3);
+    await vats.expectEmpty();
+  });
+
+  it("on a promise that has resolved by the time it is sent stays behind those made before, and before those after", async () => {
+    const calls: number[] = [];
+    const { vats, node } = Vats.withNode({
+      echo_context({ params, results }: Loose) {
+        const { cap } = params;
+        results.cap = cap;
+        cap.release();
+      },
+    });
+    const echo = node.echo(vats.server({ order: ({ n }: Loose) => void calls.push(n) }));
+    const { cap } = echo;
+    const begun = cap.orderRequest();
+    begun.n = 1;
+    const all = [cap.order(0)];
+    while (vats.messages("return", "b").length < 2) {
+      vats.pair.deliverAll();
+      await turn();
+    }
+    // What was called before is on its way back, and the promise is the object here.
+    all.push(begun.send(), cap.order(2));
+    await vats.settle();
+    await Promise.all(all);
+    expect(calls).to.deep.equal([0, 1, 2]);
+    echo[Symbol.dispose]();
+    node.release();
     await vats.expectEmpty();
   });
 

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import type { Loose } from "../../support/loose.ts";
 import { recorder } from "../../support/nodes.ts";
-import { testSchema } from "../../support/rpc-messages.ts";
+import { describeCapTable, describeMessage, testSchema } from "../../support/rpc-messages.ts";
 import { ScriptedPeer, setIndex } from "../../support/scripted-peer.ts";
 import { bootstrapOf, rejection, turn, Vats } from "../../support/vats.ts";
 
@@ -54,6 +54,40 @@ describe("a race", () => {
     for (const client of [read, second, mine, node]) client.release();
     two[Symbol.dispose]();
     await vats.expectEmpty();
+  });
+
+  it("of two calls whose results hold places in each other's keeps neither of them, and the way between them", async () => {
+    let asked: Loose;
+    const { peer, node } = await peerWithNode({ make: () => ({ node: asked.first }) });
+    await peer.bootstrap().heard();
+    asked = node.two(null, null);
+    peer.call(1, { importedCap: 0 }, "make");
+    const [call, ret] = await peer.heard();
+    expect(describeMessage(call)).to.equal("call 0 to import 0");
+    expect(describeCapTable(ret.return.results)).to.deep.equal(["receiverAnswer 0[0]"]);
+    peer.return(0, "two", (results, { results: payload }) => {
+      payload.capTable = [{ senderHosted: 5 }, { receiverAnswer: { questionId: 1, ...firstResult } }];
+      setIndex(results, 0, 0);
+      setIndex(results, 1, 1);
+    });
+    // The peer hosts what we had said is a place in these results: nobody has to be told of that place any more.
+    expect(await peer.lines()).to.deep.equal(["finish 0"]);
+    const made = { promisedAnswer: { questionId: 1, ...firstResult } };
+    peer.call(2, made, "order");
+    peer.send({ disembargo: { target: made, context: { senderLoopback: 7 } } });
+    expect(await peer.lines()).to.deep.equal([
+      "call 0 to import 5",
+      "return 2 takeFromOtherQuestion",
+      "disembargo receiverLoopback to import 5",
+    ]);
+    peer.send({ return: { answerId: 0, releaseParamCaps: false, resultsSentElsewhere: null } });
+    for (const id of [2, 1]) peer.send({ finish: { questionId: id, releaseResultCaps: false } });
+    await peer.heard();
+    asked[Symbol.dispose]();
+    expect(await peer.lines()).to.deep.equal(["release 5 x1"]);
+    peer.send({ finish: { questionId: 0, releaseResultCaps: true } });
+    node.release();
+    await peer.expectEmpty();
   });
 
   it("of a Disembargo and the end of the call whose results it is about does not end the connection", async () => {
