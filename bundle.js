@@ -2,6 +2,7 @@
 // a millisecond on every module that it loads, so that lib/'s 200 take four times as long. Bundlers, which leave out what is
 // not used, types and tests get what tsc makes of lib/: one module for each file, in dist/lib/.
 import { readFileSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, transform } from "esbuild";
 import { compileEagerly, methodsModule } from "./eager-functions.js";
@@ -27,6 +28,50 @@ const eagerCompiler = {
     });
     plugins.onResolve({ filter: new RegExp(`^${methodsModule.name}$`) }, ({ path }) => ({ path, namespace: "made" }));
     plugins.onLoad({ filter: /./, namespace: "made" }, () => ({ contents: methodsModule.contents, loader: "js" }));
+  },
+};
+
+/**
+ * esbuild puts what the same entries need into one chunk, however small that is, and a chunk costs what a module costs. So that
+ * there are fewer, each entry takes along what nearly all of them need, and what is loaded late the index, which loads it.
+ */
+const fewerChunks = {
+  name: "fewer-chunks",
+  setup(plugins) {
+    const along = (files, others) => {
+      plugins.onLoad({ filter: new RegExp(`[\\\\/]lib[\\\\/](${files.join("|")})\\.ts$`) }, ({ path }) => ({
+        contents: [readFileSync(path, "utf8"), ...others.map((other) => `import "along:${other}.ts";`)].join("\n"),
+        loader: "ts",
+      }));
+      plugins.onResolve({ filter: new RegExp(`[:/](${others.join("|")})\\.ts$`) }, ({ path, resolveDir }) => ({
+        path: path.startsWith("along:") ? join(root, "lib", path.slice("along:".length)) : join(resolveDir, path),
+        // A module that is imported for nothing else would be left out.
+        sideEffects: true,
+      }));
+    };
+    along(
+      [
+        "index",
+        "browser",
+        "register",
+        "require",
+        "unplugin",
+        "import-hook/hooks-thread",
+        "cli/[\\w-]+",
+        "generated/.+",
+      ],
+      [
+        "compile-error",
+        "compiler/diagnostics",
+        "schema/embedded-nodes",
+        "schema/node",
+        "schema/pipeline-name",
+        "schema/references",
+        "schema/typescript-name",
+        "transport/certificate-names",
+      ],
+    );
+    along(["transport/connect-web-socket", "transport/web-socket-gate", "transport/web-socket-mount"], ["index"]);
   },
 };
 
@@ -60,7 +105,7 @@ await build({
   sourcesContent: false,
   legalComments: "none",
   logLevel: "warning",
-  plugins: [eagerCompiler],
+  plugins: [eagerCompiler, fewerChunks],
 });
 // A function that some module needs while it is evaluated, and which is not there yet, shows here.
 await import(`${next}/index.js`);
