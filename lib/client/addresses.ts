@@ -1,7 +1,6 @@
-import { lookup, resolveSrv } from "node:dns/promises";
-import { isIP } from "node:net";
 import { CapnpError } from "../errors.ts";
 import { formatHostPort } from "../transport/address.ts";
+import { net } from "../transport/node-modules.ts";
 
 /** Where a server may be found: one address, several, or a function that is asked before each connection. */
 export type AddressSource =
@@ -27,9 +26,16 @@ export interface Resolver {
   resolveSrv(service: string): PromiseLike<readonly SrvRecord[]>;
 }
 
+/** Loads Node's resolver when it is first asked. */
 export const systemResolver: Resolver = {
-  lookup: async (host) => (await lookup(host, { all: true, order: "verbatim" })).map(({ address }) => address),
-  resolveSrv,
+  async lookup(host) {
+    const { lookup } = await import("node:dns/promises");
+    return (await lookup(host, { all: true, order: "verbatim" })).map(({ address }) => address);
+  },
+  async resolveSrv(service) {
+    const { resolveSrv } = await import("node:dns/promises");
+    return await resolveSrv(service);
+  },
 };
 
 /** Something that can be connected to. */
@@ -96,7 +102,7 @@ const expand = async (
   }
   const host = hostForm.exec(address);
   // With "first", the system's own resolution at each connection does all that is needed.
-  if (pick === "first" || host === null || isIP(host[2] as string) !== 0) return [{ address }];
+  if (pick === "first" || host === null || net().isIP(host[2] as string) !== 0) return [{ address }];
   const [, scheme = "tcp", name, port] = host as unknown as [string, string | undefined, string, string];
   const ips = await resolved(name, () => resolver.lookup(name));
   return [...ips].sort().map((ip) => ({

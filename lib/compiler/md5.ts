@@ -16,7 +16,9 @@ export function md5Prefix(input: Uint8Array): bigint {
   let b = 0xefcdab89 | 0;
   let c = 0x98badcfe | 0;
   let d = 0x10325476;
+  const words = new Int32Array(16);
   for (let block = 0; block < padded.length; block += 64) {
+    for (let i = 0; i < 16; i++) words[i] = view.getInt32(block + i * 4, true);
     const [a0, b0, c0, d0] = [a, b, c, d];
     for (let i = 0; i < 64; i++) {
       const round = i >>> 4;
@@ -35,7 +37,7 @@ export function md5Prefix(input: Uint8Array): bigint {
         mix = c ^ (b | ~d);
         word = (7 * i) & 15;
       }
-      const sum = (a + mix + sines[i]! + view.getInt32(block + word * 4, true)) | 0;
+      const sum = (a + mix + sines[i]! + words[word]!) | 0;
       const shift = shifts[round * 4 + (i & 3)]!;
       a = d;
       d = c;

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
-import { X509Certificate } from "node:crypto";
 import { plainFingerprint } from "./certificate-names.ts";
 import { CapnpError } from "../errors.ts";
+import { crypto } from "./node-modules.ts";
 import type { ServerTlsOptions } from "./tls.ts";
 
 /** Where a server's certificates lie, in PEM form. They may be replaced at any time. */
@@ -74,7 +74,7 @@ export class CertificateWatch {
       if (text === this.#last) return;
       this.#last = text;
       this.#use({ ...this.#tls, ...contents });
-      const { fingerprint256, validTo } = new X509Certificate(contents.cert!);
+      const { fingerprint256, validTo } = new (crypto().X509Certificate)(contents.cert!);
       this.#onReload({ fingerprint256: plainFingerprint(fingerprint256), validTo: new Date(validTo) });
     } catch (error) {
       this.#failed(error instanceof Error ? error : new Error(String(error)));

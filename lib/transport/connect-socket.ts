@@ -1,11 +1,12 @@
-import { connect as connectTcp, type LookupFunction, type Socket } from "node:net";
-import { connect as connectTls, type TLSSocket } from "node:tls";
+import type { LookupFunction, Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { CapnpError } from "../errors.ts";
 import { type Address, formatAddress, isWebSocketAddress, parseAddress } from "./address.ts";
 import { type ByteStreamOptions, ByteStreamTransport } from "./byte-stream.ts";
 import type { WebSocketClientOptions } from "./connect-web-socket.ts";
 import { readConnectLimits, readStreamLimits, readWebSocketLimits } from "./limits.ts";
 import { translateNodeError } from "./node-error.ts";
+import * as node from "./node-modules.ts";
 import { rememberPeer } from "./node-sockets.ts";
 import { peerOf } from "./peer.ts";
 import { socketSettingsFor, type TcpOptions, tcpTarget } from "./tcp.ts";
@@ -71,13 +72,13 @@ function open(
           ...tcpTarget(address.host, address.port),
           ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
         };
-  if (tls === undefined) return connectTcp({ ...target, ...settings });
+  if (tls === undefined) return node.net().connect({ ...target, ...settings });
   try {
     const host = address.kind === "unix" ? undefined : address.host;
     const mayResume = tls.resume ?? true;
     const kept = mayResume ? sessionFor(tls, name) : undefined;
     const resumption = kept === undefined ? {} : { session: kept.session };
-    const socket = connectTls({ ...resumption, ...clientTls(tls, host), ...target, ...settings });
+    const socket = node.tls().connect({ ...resumption, ...clientTls(tls, host), ...target, ...settings });
     if (kept?.certificate !== undefined) rememberPeer(socket, kept.certificate);
     if (mayResume) keepSessions(socket, tls, name);
     return socket;

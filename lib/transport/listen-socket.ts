@@ -1,4 +1,4 @@
-import { createServer, type Server, type Socket } from "node:net";
+import type { Server, Socket } from "node:net";
 import type { TLSSocket, Server as TlsServer } from "node:tls";
 import { CapnpError } from "../errors.ts";
 import { type Address, formatAddress, isWebSocketAddress, parseAddress } from "./address.ts";
@@ -7,6 +7,7 @@ import { CertificateWatch, type OnReload, withCertificateFiles } from "./certifi
 import { ConnectionPlaces } from "./connection-places.ts";
 import { readListenLimits, readStreamLimits, readWebSocketLimits } from "./limits.ts";
 import { codeOf, translateNodeError } from "./node-error.ts";
+import { net } from "./node-modules.ts";
 import { addressOf, peerOf, remoteHost } from "./peer.ts";
 import { printStray, serveError } from "./receiver-error.ts";
 import { socketSettingsFor, type TcpOptions, tcpBinding } from "./tcp.ts";
@@ -93,7 +94,7 @@ export async function listenSocket(
   readWebSocketLimits(options.webSocket);
   const secure = address.kind === "tls" || address.kind === "wss" || options.tls !== undefined;
   const gate = isWebSocketAddress(address) ? await openGate(address.path, options) : undefined;
-  const server = createServer(socketSettingsFor(options));
+  const server = net().createServer(socketSettingsFor(options));
   let tlsServer: TlsServer | undefined;
   let tls = options.tls ?? {};
   try {

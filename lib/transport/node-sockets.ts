@@ -1,17 +1,14 @@
 import type { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-
-// Asked for rather than imported: this is also used where there is no Node, and nothing is a socket of it.
-const net = globalThis.process?.getBuiltinModule?.("node:net");
-const tls = globalThis.process?.getBuiltinModule?.("node:tls");
-const crypto = globalThis.process?.getBuiltinModule?.("node:crypto");
+import { crypto, isNode, net, tls } from "./node-modules.ts";
 
 /** Whether it is a socket of Node: TCP, TLS, Unix, or a pipe to another process. */
-export const isSocket = (stream: object): stream is Socket => net !== undefined && stream instanceof net.Socket;
+export const isSocket = (stream: object): stream is Socket => isNode && stream instanceof net().Socket;
 
+/** `encrypted` is what Node gives each of them to be known by: without it none need be loaded to tell. */
 export const isTlsSocket = (stream: object): stream is TLSSocket =>
-  tls !== undefined && stream instanceof tls.TLSSocket;
+  isNode && "encrypted" in stream && stream instanceof tls().TLSSocket;
 
 /** Of sockets that take a session up again: who the peer was when the session was made. */
 const known = new WeakMap<TLSSocket, X509Certificate>();
@@ -27,6 +24,6 @@ export function rememberPeer(socket: TLSSocket, certificate: X509Certificate): v
  */
 export function peerCertificate(socket: TLSSocket): X509Certificate | undefined {
   const { raw } = socket.getPeerCertificate();
-  if (raw !== undefined) return new crypto!.X509Certificate(raw);
+  if (raw !== undefined) return new (crypto().X509Certificate)(raw);
   return socket.isSessionReused() ? known.get(socket) : undefined;
 }

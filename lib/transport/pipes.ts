@@ -1,8 +1,8 @@
 import type { ChildProcess } from "node:child_process";
-import { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import { CapnpError } from "../errors.ts";
 import { type DuplexStream, FramedStreamTransport } from "./framed-stream.ts";
+import { isSocket } from "./node-sockets.ts";
 import type { TransportOptions } from "./options.ts";
 import type { PeerInfo, Transport } from "./transport.ts";
 
@@ -36,7 +36,7 @@ export function stdioTransport(options: StdioOptions = {}): Transport {
 
 function pipesTransport(input: Readable, output: Writable, address: string, options: TransportOptions): Transport {
   const peer: PeerInfo = { address, encrypted: false, authenticated: false };
-  return new FramedStreamTransport(new Pipes(input, output), peer, output instanceof Socket, options);
+  return new FramedStreamTransport(new Pipes(input, output), peer, isSocket(output), options);
 }
 
 /** Two one-way streams in the shape of a Duplex. What happens to either happens to both. */

@@ -1,16 +1,8 @@
-import { isIP } from "node:net";
-import {
-  type ConnectionOptions,
-  checkServerIdentity,
-  createSecureContext,
-  createServer,
-  type Server,
-  type TLSSocket,
-  type TlsOptions,
-} from "node:tls";
+import type { ConnectionOptions, Server, TLSSocket, TlsOptions } from "node:tls";
 import { CapnpError } from "../errors.ts";
 import type { CertificateFiles } from "./certificate-files.ts";
 import { plainFingerprint } from "./certificate-names.ts";
+import * as node from "./node-modules.ts";
 import { peerCertificate } from "./node-sockets.ts";
 import { socketSettings } from "./tcp.ts";
 
@@ -110,8 +102,9 @@ const oldestVersion = "TLSv1.2";
  * address must be in the certificate's alternative names and is never sent.
  */
 export function clientTls(tls: ClientTlsOptions, host: string | undefined): ConnectionOptions {
-  const check = tls.checkServerIdentity ?? checkServerIdentity;
-  const servername = tls.servername ?? (host === undefined || isIP(host) !== 0 ? undefined : host.replace(/\.$/, ""));
+  const check = tls.checkServerIdentity ?? node.tls().checkServerIdentity;
+  const servername =
+    tls.servername ?? (host === undefined || node.net().isIP(host) !== 0 ? undefined : host.replace(/\.$/, ""));
   const { fingerprint256, resume: _resume, ...rest } = tls;
   return {
     minVersion: oldestVersion,
@@ -171,7 +164,7 @@ export function createTlsServer(tls: ServerTlsOptions): Server {
       }
     };
   }
-  return createServer(options);
+  return node.tls().createServer(options);
 }
 
 /** The fingerprints that a peer may show, in the form that they are compared in. Throws CAPNP_TLS for what is none. */
@@ -205,7 +198,7 @@ export function replaceCertificates(server: Server, certificates: ServerCertific
   const options = { minVersion: oldestVersion, ...certificates } as const;
   try {
     // Node sets what it can before it finds the key to be of another certificate: try it elsewhere first.
-    createSecureContext(options);
+    node.tls().createSecureContext(options);
     server.setSecureContext(options);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);

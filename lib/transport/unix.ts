@@ -1,7 +1,7 @@
 import { lstat, unlink } from "node:fs/promises";
-import { connect } from "node:net";
 import { CapnpError } from "../errors.ts";
 import { codeOf } from "./node-error.ts";
+import { net } from "./node-modules.ts";
 
 /**
  * Makes way for a server at `path`, where `listen` found the address in use. A socket file outlives a server that was killed; it is
@@ -30,7 +30,7 @@ export async function removeStaleSocket(path: string): Promise<void> {
 
 function answers(path: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    const probe = connect({ path });
+    const probe = net().connect({ path });
     probe.once("connect", () => {
       probe.destroy();
       resolve(true);
