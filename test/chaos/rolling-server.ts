@@ -11,7 +11,7 @@ const [address, file] = process.argv.slice(2) as [string, string];
 /** Calls take a while, so that there are some at work whenever the server is told to end. */
 const made = async (method: string, call: number): Promise<{ made: number }> => {
   appendFileSync(file, `${method} ${call}\n`);
-  await new Promise((resolve) => setTimeout(resolve, call % 8));
+  await new Promise((resolve) => setTimeout(resolve, 8 + (call % 16)));
   return { made: 1 };
 };
 

@@ -10,8 +10,8 @@ describe("a client of several server processes under load", function () {
   this.timeout(60_000);
 
   const restarts: readonly RollingRestart[] = [
-    { scheme: "tls", balance: "round-robin", end: "drain", servers: 4, rounds: 1, load: 24 },
-    { scheme: "tcp", balance: "round-robin", end: "kill", servers: 2, rounds: 1, load: 24 },
+    { scheme: "tls", balance: "round-robin", end: "drain", servers: 4, rounds: 1, load: 24, maxDelay: 50 },
+    { scheme: "tcp", balance: "round-robin", end: "kill", servers: 2, rounds: 1, load: 24, maxDelay: 50 },
   ];
   for (const restart of restarts) {
     it(`${ends[restart.end]} (${restart.scheme})`, async () => {

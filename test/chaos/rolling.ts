@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -21,6 +21,8 @@ export interface RollingRestart {
   readonly rounds: number;
   /** Calls that are under way at any time. */
   readonly load: number;
+  /** The longest wait for a server that is not back yet; by default the client's own. */
+  readonly maxDelay?: number;
 }
 
 /** What became of the calls. */
@@ -69,7 +71,8 @@ class Place {
 
   /** The calls that it made, as `add 5` or `look 6`, in their order; those of the processes before this one, too. */
   get made(): readonly string[] {
-    return readFileSync(this.#file, "utf8").trimEnd().split("\n");
+    // A server that no call came to has written nothing.
+    return existsSync(this.#file) ? readFileSync(this.#file, "utf8").trimEnd().split("\n") : [];
   }
 }
 
@@ -121,6 +124,7 @@ export const rollingRestart = async (options: RollingRestart): Promise<RollingOu
   const folder = mkdtempSync(join(tmpdir(), "capstan-rolling-"));
   const processes = new Processes();
   let client: RpcClient | undefined;
+  let load: Load | undefined;
   try {
     const places = Array.from(
       { length: options.servers },
@@ -130,13 +134,17 @@ export const rollingRestart = async (options: RollingRestart): Promise<RollingOu
     await Promise.all(places.map((place) => place.start()));
     client = await connect(
       places.map(({ address }) => address),
-      { balance: options.balance, reconnect: true, ...(options.scheme === "tls" ? { tls: { ca } } : {}) },
+      {
+        balance: options.balance,
+        reconnect: { maxDelay: options.maxDelay ?? 30_000 },
+        ...(options.scheme === "tls" ? { tls: { ca } } : {}),
+      },
     );
     const sessions = options.balance === "round-robin" ? options.servers : 1;
     const allStand = async (): Promise<void> => {
       while (client?.sessions.length !== sessions) await new Promise((resolve) => setTimeout(resolve, 2));
     };
-    const load = new Load(client.bootstrap(Ledger as never), options.load);
+    load = new Load(client.bootstrap(Ledger as never), options.load);
     let before: number[] = [];
     for (let round = 0; round < options.rounds; round++) {
       before = [];
@@ -162,7 +170,9 @@ export const rollingRestart = async (options: RollingRestart): Promise<RollingOu
     const madeSince = places.map(({ made }, index) => made.length - (before[index] as number));
     return { looked, lookFailures, added, addFailures, madeAdds, madeSince };
   } finally {
+    const stopped = load?.stop();
     await client?.close();
+    await stopped;
     await processes.stop();
     rmSync(folder, { recursive: true });
   }
