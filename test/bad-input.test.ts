@@ -15,7 +15,7 @@ import {
   type RpcServer,
   TwoPartyClient,
 } from "../lib/index.ts";
-import { child, messageTag, OutgoingMessage, setU32, u16 } from "../lib/rpc/wire.ts";
+import { child, MessageForm, messageTag, OutgoingMessage, setU32, u16 } from "../lib/rpc/wire.ts";
 import { readException } from "../lib/rpc/wire-exception.ts";
 import { encodeFrame, FrameReader } from "../lib/serialization/framing.ts";
 import { MessageReader } from "../lib/serialization/message.ts";
@@ -27,7 +27,7 @@ import { rejection } from "./support/vats.ts";
 const day = 24 * 60 * 60 * 1000;
 
 const bootstrapMessage = (): Uint8Array => {
-  const outgoing = new OutgoingMessage(messageTag.bootstrap, "bootstrap");
+  const outgoing = new OutgoingMessage(new MessageForm(messageTag.bootstrap, "bootstrap"));
   setU32(outgoing.at, 0, 0);
   return encodeFrame(outgoing.segments);
 };
