@@ -22,7 +22,7 @@ export type { ConnectionOptions, ConnectOptions } from "./client/options.ts";
 
 /**
  * Connects to a vat: `host:port`, `tcp://host:port`, `tls://host:port`, `ws://host:port/path`, `wss://host:port/path`, `unix:path`, or
- * `srv://_service._tcp.domain` (`tls+srv://...`) for the servers that DNS names. Of several addresses the first is taken that can be reached; see `pick`.
+ * `srv://_service._tcp.domain` (`tls+srv://...`) for the servers that DNS names. Of several addresses the first is taken that can be reached; see `balance`.
  *
  * What it gives is one connection, whose capabilities end with it. With `reconnect` (or an option that needs it: `onSession`, `lazy`,
  * `maxConnectionAge`, `deadline`, `retry`) it is a client that outlives its connections. It resolves when the first session
@@ -100,6 +100,7 @@ const reconnecting = async (
     logger,
     random,
     reconnects: reconnect !== false,
+    isBalanced: options.balance === "round-robin" && reconnect !== false,
     keepalive: keepaliveOf(options),
     onSession: options.onSession,
     retry: retryPolicy(options.retry, clock, () => new Backoff(minDelay, maxDelay, random)),

@@ -8,8 +8,8 @@ export type AddressSource =
   | readonly string[]
   | (() => string | readonly string[] | PromiseLike<string | readonly string[]>);
 
-/** How one of several servers is chosen: `first` that can be reached, or each in turn. */
-export type PickPolicy = "first" | "round-robin";
+/** How calls come to one of several servers: all to the first that can be reached, or to each in turn. */
+export type BalancePolicy = "pick-first" | "round-robin";
 
 export interface SrvRecord {
   readonly name: string;
@@ -53,7 +53,7 @@ const hostForm = /^(?:(tcp|tls):\/\/)?([^/:[\]]+):(\d+)\/?$/i;
 /** Where to connect to now, in the order in which to try. Names are resolved each time: servers move. */
 export const endpoints = async (
   source: AddressSource,
-  pick: PickPolicy,
+  balance: BalancePolicy,
   turn: number,
   resolver: Resolver,
   random: () => number,
@@ -65,14 +65,14 @@ export const endpoints = async (
   let failure: unknown;
   for (const address of list) {
     try {
-      found.push(...(await expand(address, pick, resolver, random)));
+      found.push(...(await expand(address, balance, resolver, random)));
     } catch (error) {
       // The others may be found.
       failure = error;
     }
   }
   if (found.length === 0) throw failure;
-  if (pick === "first") return found;
+  if (balance === "pick-first") return found;
   const lowest = Math.min(...found.map(priorityOf));
   const [usual, spare] = [
     found.filter((one) => priorityOf(one) === lowest),
@@ -82,11 +82,12 @@ export const endpoints = async (
   return [...usual.slice(start), ...usual.slice(0, start), ...spare];
 };
 
-const priorityOf = ({ priority = 0 }: Endpoint): number => priority;
+/** The lower the number, the sooner it is connected to. */
+export const priorityOf = ({ priority = 0 }: Endpoint): number => priority;
 
 const expand = async (
   address: string,
-  pick: PickPolicy,
+  balance: BalancePolicy,
   resolver: Resolver,
   random: () => number,
 ): Promise<Endpoint[]> => {
@@ -97,12 +98,12 @@ const expand = async (
     return servers(
       `${transport.toLowerCase()}://`,
       service,
-      pick === "first" ? shuffled(records, random) : sorted(records),
+      balance === "pick-first" ? shuffled(records, random) : sorted(records),
     );
   }
   const host = hostForm.exec(address);
-  // With "first", the system's own resolution at each connection does all that is needed.
-  if (pick === "first" || host === null || net().isIP(host[2] as string) !== 0) return [{ address }];
+  // With "pick-first", the system's own resolution at each connection does all that is needed.
+  if (balance === "pick-first" || host === null || net().isIP(host[2] as string) !== 0) return [{ address }];
   const [, scheme = "tcp", name, port] = host as unknown as [string, string | undefined, string, string];
   const ips = await resolved(name, () => resolver.lookup(name));
   return [...ips].sort().map((ip) => ({

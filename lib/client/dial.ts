@@ -8,6 +8,15 @@ import type { ConnectionOptions } from "./options.ts";
 /** Opens a transport to one server. Gives up when the signal is aborted; there is no other limit of time. */
 export type OpenTransport = (endpoint: Endpoint, signal: AbortSignal) => Promise<Transport>;
 
+/** Looks at what was connected to, and makes something of it. */
+export type Accept<T> = (transport: Transport, signal: AbortSignal) => T | Promise<T>;
+
+/** Why a server could not be reached. */
+export interface DialFailure {
+  readonly address: string;
+  readonly error: unknown;
+}
+
 /** Time that runs out, as a signal; `stop` when the work is done. */
 export const timeLimit = (
   clock: Clock,
@@ -57,32 +66,48 @@ export class Dialer {
     this.#random = random;
     this.#clock = options.clock ?? systemClock;
     this.timeout = readClientLimits(options).connectTimeout;
-    const { pick = "first" } = options;
-    if (pick !== "first" && pick !== "round-robin") {
-      throw new CapnpError("CAPNP_RANGE", `pick is "first" or "round-robin", not ${JSON.stringify(pick)}.`);
+    const { balance = "pick-first" } = options;
+    if (balance !== "pick-first" && balance !== "round-robin") {
+      const text = `balance is "pick-first" or "round-robin", not ${JSON.stringify(balance)}.`;
+      throw new CapnpError("CAPNP_RANGE", text);
     }
     this.#turn = Math.floor(random() * 1024);
   }
 
+  /** Where the servers are now, in the order in which to try them. */
+  resolve(timeout: number, signal: AbortSignal | undefined): Promise<Endpoint[]> {
+    const { balance = "pick-first", resolver = systemResolver } = this.#options;
+    return this.#within(timeout, signal, "the names of the servers", () =>
+      endpoints(this.#source, balance, this.#turn++, resolver, this.#random),
+    );
+  }
+
   /**
+   * Connects to the first server that can be reached.
+   *
    * @param timeout Milliseconds for all of it.
    * @param accept Looks at what was connected to: where it rejects, the next server is tried.
    */
-  async dial<T>(
+  async dial<T>(timeout: number, signal: AbortSignal | undefined, accept: Accept<T>): Promise<T> {
+    if (isAborted(signal)) throw canceled(signal);
+    const until = this.#clock.now() + timeout;
+    const found = await this.resolve(timeout, signal);
+    return this.dialOneOf(found, until - this.#clock.now(), signal, accept);
+  }
+
+  /** The same, of servers that are known. */
+  async dialOneOf<T>(
+    servers: readonly Endpoint[],
     timeout: number,
     signal: AbortSignal | undefined,
-    accept: (transport: Transport, signal: AbortSignal) => T | Promise<T>,
+    accept: Accept<T>,
   ): Promise<T> {
     if (isAborted(signal)) throw canceled(signal);
     const clock = this.#clock;
     const until = clock.now() + timeout;
-    const { pick = "first", resolver = systemResolver } = this.#options;
-    const found = await this.#within(timeout, signal, "the names of the servers", () =>
-      endpoints(this.#source, pick, this.#turn++, resolver, this.#random),
-    );
-    const failures: { readonly address: string; readonly error: unknown }[] = [];
-    for (const [index, endpoint] of found.entries()) {
-      const share = (until - clock.now()) / (found.length - index);
+    const failures: DialFailure[] = [];
+    for (const [index, endpoint] of servers.entries()) {
+      const share = (until - clock.now()) / (servers.length - index);
       try {
         return await this.#within(share, signal, endpoint.address, async (limit) => {
           const transport = await this.#open(endpoint, limit);
@@ -138,7 +163,8 @@ const canceled = (signal: AbortSignal | undefined, cause?: unknown): CapnpError 
     ? signal.reason
     : new CapnpError("CAPNP_CANCELED", "The attempt to connect was canceled.", { cause: signal?.reason ?? cause });
 
-const whichFailed = (failures: readonly { readonly address: string; readonly error: unknown }[]): unknown => {
+/** One error that tells of all servers. */
+export const whichFailed = (failures: readonly DialFailure[]): unknown => {
   if (failures.length === 1) return failures[0]?.error;
   const reasons = failures.map(({ address, error }) => `${address}: ${error instanceof Error ? error.message : error}`);
   const [{ error: first } = { error: undefined }] = failures;
