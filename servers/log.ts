@@ -10,7 +10,10 @@ export const makeLogger = (): Logger => {
   const format = process.env.LOG_FORMAT ?? (process.stderr.isTTY ? "pretty" : "json");
   if (format !== "pretty" || !hasPinoPretty()) return pino(options, pino.destination(2));
   const target = { destination: 2, colorize: process.stderr.isTTY && process.env.NO_COLOR === undefined };
-  return pino(options, pino.transport({ target: "pino-pretty", options: { ...target, ignore: "pid,hostname" } }));
+  return pino(
+    options,
+    pino.transport({ target: "pino-pretty", options: { ...target, ignore: "pid,hostname", singleLine: true } }),
+  );
 };
 
 const hasPinoPretty = (): boolean => {

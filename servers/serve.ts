@@ -22,9 +22,10 @@ const drain = 2_000;
 export const serve = async (address: string, make: (logger: Logger) => Service | Promise<Service>): Promise<void> => {
   const logger = makeLogger();
   const service = await make(logger);
-  const tls = address.startsWith("tls://") ? { tls: await serverTls(service) } : {};
-  const server = await capnp.listen(address, { bootstrap: service.bootstrap, logger, ...tls });
-  console.log(`listening on ${server.address}`);
+  const server = await listen(address, service, logger).catch(async (error: unknown) => {
+    await service.close?.();
+    throw error;
+  });
   // Once: whoever presses Ctrl-C again does not want to wait.
   const stop = async (signal: string): Promise<void> => {
     logger.info({ signal }, "stopping");
@@ -34,6 +35,12 @@ export const serve = async (address: string, make: (logger: Logger) => Service |
   };
   process.once("SIGINT", stop);
   process.once("SIGTERM", stop);
+  console.log(`listening on ${server.address}`);
+};
+
+const listen = async (address: string, service: Service, logger: Logger): Promise<capnp.RpcServer> => {
+  const tls = address.startsWith("tls://") ? { tls: await serverTls(service) } : {};
+  return capnp.listen(address, { bootstrap: service.bootstrap, logger, ...tls });
 };
 
 const serverTls = async ({ asksForCertificates = false }: Service): Promise<capnp.ServerTlsOptions> => {

@@ -27,15 +27,12 @@ export const paint = async (
   compute: Compute.Client,
   { columns, rows, bands }: { readonly columns: number; readonly rows: number; readonly bands: number },
 ): Promise<string[]> => {
-  const stepRight = 3 / columns;
-  const stepDown = 2.4 / rows;
+  const whole = { left: -2.2, top: -1.2, stepRight: 3 / columns, stepDown: 2.4 / rows, columns, maxDepth };
   const painted = Array.from({ length: bands }, async (_, band) => {
-    const first = Math.floor((rows * band) / bands);
-    const last = Math.floor((rows * (band + 1)) / bands);
+    const firstRow = Math.floor((rows * band) / bands);
+    const lastRow = Math.floor((rows * (band + 1)) / bands);
     const to = new RowsImpl();
-    const place = { left: -2.2, top: -1.2 + first * stepDown, stepRight, stepDown };
-    const view = { ...place, columns, rows: last - first, maxDepth };
-    await compute.paint({ view, to });
+    await compute.paint({ view: { ...whole, firstRow, rows: lastRow - firstRow }, to });
     return to.rows;
   });
   return (await Promise.all(painted)).flat().map((row) => row.map(shade).join(""));

@@ -10,6 +10,6 @@ export const runWorkerPool = async (address: string): Promise<void> => {
   const { threads } = await pool.status();
   console.log(`${threads.length} threads: ${threads.map(({ name }) => name).join(", ")}`);
   const pieces = threads.length * 4;
-  console.log(`primes below 2000000: ${await countPrimes(pool, 2_000_000, pieces)}`);
+  console.log(`primes below 1000000: ${await countPrimes(pool, 1_000_000, pieces)}`);
   for (const line of await paint(pool, { columns: 78, rows: 24, bands: pieces })) console.log(line);
 };

@@ -134,12 +134,16 @@ class FileImpl extends File.Server {
   override async download(params: File.DownloadParams.Reader, { signal }: File.DownloadContext) {
     const file = await this.#store.disk.open(this.#name);
     // Read no faster than `to` takes it, and no further once nobody waits for it.
-    await using bytes = addAbortSignal(signal, file.createReadStream());
-    const { to } = params;
-    if (to === null) throw new capnp.CapnpError("CAPNP_CALL", "there is no stream to download to");
-    const hash = createHash("sha256");
-    const size = await capnp.pump(hashed(bytes, hash), to);
-    return { content: { size, sha256: hash.digest() } };
+    const bytes = addAbortSignal(signal, file.createReadStream());
+    try {
+      const { to } = params;
+      if (to === null) throw new capnp.CapnpError("CAPNP_CALL", "there is no stream to download to");
+      const hash = createHash("sha256");
+      const size = await capnp.pump(hashed(bytes, hash), to);
+      return { content: { size, sha256: hash.digest() } };
+    } finally {
+      bytes.destroy();
+    }
   }
 
   override async upload() {

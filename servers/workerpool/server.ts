@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import * as capnp from "capstan";
 import { type Compute, Pool, Thread } from "./workerpool.capnp.ts";
@@ -22,8 +23,9 @@ interface Member {
 
 /** How many calls one thread may have; beyond it callers are told to come again later. */
 const maxCalls = 100;
-/** How often a call that may be made again is, where thread after thread crashes. */
+/** How often a call that may be made again is, where thread after thread crashes; and milliseconds for a new one to come. */
 const maxAttempts = 3;
+const retryDelay = 100;
 /** A thread that does not live so long is replaced only then, in milliseconds: one that cannot start would be for ever. */
 const shortLife = 1_000;
 
@@ -57,7 +59,8 @@ export class PoolImpl extends Pool.Server {
         });
       } catch (error) {
         const isLost = error instanceof capnp.CapnpError && error.kind === "disconnected";
-        if (!isLost || signal.aborted || attempt === maxAttempts) throw error;
+        if (!isLost || attempt === maxAttempts) throw error;
+        await sleep(retryDelay * attempt, undefined, { signal });
       }
     }
   }
@@ -73,7 +76,11 @@ export class PoolImpl extends Pool.Server {
 
   override async status() {
     const threads = [...this.#members].map(async ({ name, calls, thread }) => {
-      const { calls: running } = await thread.running();
+      const running = await thread.running().then(
+        (results) => results.calls,
+        // Lost in this moment.
+        () => 0,
+      );
       return { name, calls, running };
     });
     return { threads: await Promise.all(threads) };
@@ -97,7 +104,8 @@ export class PoolImpl extends Pool.Server {
   }
 
   #leastBusy(): Member {
-    const [first, ...others] = this.#members;
+    // One that has crashed is known to be lost before its end is told.
+    const [first, ...others] = [...this.#members].filter(({ vat }) => vat.closedBy === undefined);
     if (first === undefined) throw new capnp.CapnpError("CAPNP_DISCONNECTED", "no thread of the pool is running");
     const member = others.reduce((least, other) => (other.calls < least.calls ? other : least), first);
     if (member.calls < maxCalls) return member;
@@ -114,6 +122,8 @@ export class PoolImpl extends Pool.Server {
     const member = { name, worker, vat, thread: vat.bootstrap(Thread), startedAt: performance.now(), calls: 0 };
     this.#members.add(member);
     worker.once("exit", (code) => this.#lost(member, code));
+    // A thread that cannot be talked to is of no use.
+    void vat.closed.then(() => worker.terminate());
   }
 
   #lost(member: Member, code: number): void {

@@ -47,7 +47,7 @@ export class ThreadImpl extends Thread.Server {
       if (to === null) throw new CapnpError("CAPNP_CALL", "there is nobody to give the rows to");
       using rows = to;
       const turn = new Turn(signal);
-      for (let y = 0; y < view.rows; y++) {
+      for (let y = view.firstRow; y < view.firstRow + view.rows; y++) {
         const depths: number[] = [];
         for (let x = 0; x < view.columns; x++) {
           depths.push(depth(view.left + x * view.stepRight, view.top + y * view.stepDown, view.maxDepth));

@@ -19,8 +19,10 @@ interface Compute {
     stepDown @3 :Float64;
     # From one point to the next.
     columns @4 :UInt16;
-    rows @5 :UInt16;
-    maxDepth @6 :UInt16 = 255;
+    firstRow @5 :UInt16;
+    # Counted from `top`: who paints a picture in parts gets the same points as in one.
+    rows @6 :UInt16;
+    maxDepth @7 :UInt16 = 255;
     # How many steps a point has to leave the set.
   }
 
