@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import * as capnp from "../../lib/index.ts";
 import { Chat } from "../../servers/chat/chat.capnp.ts";
+import { Mailbox } from "../../servers/chat/mailbox.ts";
 import { ChatImpl } from "../../servers/chat/server.ts";
 
 import { Processes } from "../support/processes.ts";
@@ -167,6 +168,18 @@ describe("the chat example's server", () => {
     const deaf = await join("deaf", { listener: new Deaf() });
     await alice.ear.until((lines) => lines.includes("deaf lost"));
     expect((await rejection(deaf.membership.say("hello"))).message).to.include("not in the room");
+  });
+
+  it("parts with a listener that does not return, and tells it nothing more", async () => {
+    const ear = new Ear(new Promise(() => undefined));
+    const mailbox = await new Promise<Mailbox>((resolve) => {
+      const mailbox = new Mailbox(new Chat.Listener.Client(ear), () => resolve(mailbox), 20);
+      mailbox.post({ nick: "alice", said: "hello" });
+      mailbox.post({ nick: "alice", said: "are you there?" });
+    });
+    mailbox.close();
+    mailbox.post({ nick: "alice", said: "bye" });
+    expect(ear.heardLines).to.deep.equal(["alice : hello"]);
   });
 
   it("forgets rooms that are empty when there are too many, and refuses more where all are in use", async () => {

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { expect } from "chai";
+import { ensureCertificates } from "../../certs/make.ts";
 import { download, upload } from "../../clients/filestore/client.ts";
 import * as capnp from "../../lib/index.ts";
 import { type File, Store } from "../../servers/filestore/filestore.capnp.ts";
@@ -267,5 +268,32 @@ describe("the file store example", () => {
     expect(late).to.include({ status: 1, stderr: "remote exception: there is no such link, or not any more\n" });
     expect((await readdir(folder)).sort()).to.deep.equal(["copy", "files", "song"]);
     await server.stop();
+  });
+
+  it("takes nobody for the owner who shows no certificate, or one of somebody else's authority", async function () {
+    this.timeout(60_000);
+    const { server, address } = await startServer(processes, "filestore", undefined, join(folder, "files"));
+    const { ca, clientCert, clientKey } = await ensureCertificates();
+    const stranger = await ensureCertificates(join(folder, "other-authority"));
+    const ask = async (identity: capnp.ClientTlsOptions) => {
+      await using client = await capnp.connect(address, { tls: { ca, ...identity } });
+      return client
+        .bootstrap(Store)
+        .folder()
+        .then(
+          () => "owner",
+          (error: unknown) => (error as Error).message,
+        );
+    };
+    expect(await ask({ cert: clientCert, key: clientKey })).to.equal("owner");
+    expect(await ask({})).to.include("the folder is its owner's");
+    expect(await ask({ cert: stranger.clientCert, key: stranger.clientKey })).to.include("the folder is its owner's");
+    await server.stop();
+
+    const plain = await startServer(processes, "filestore", "127.0.0.1:0", join(folder, "files"));
+    const listed = await startClient(processes, "filestore", plain.address, "list").finished();
+    expect(listed.status).to.equal(1);
+    expect(listed.stderr).to.include("connect over TLS with a client certificate");
+    await plain.server.stop();
   });
 });
