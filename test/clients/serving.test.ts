@@ -5,7 +5,8 @@ import { repositoryRoot } from "../support/repository.ts";
 
 const main = join(repositoryRoot, "dist", "servers", "main.js");
 
-describe("the examples' servers", () => {
+describe("the examples' servers", function () {
+  this.timeout(30_000);
   const processes = new Processes();
   afterEach(() => processes.stop());
 

@@ -13,7 +13,9 @@ import { startClient, startServer } from "./programs.ts";
 const thread = new URL("../../servers/workerpool/worker.js", import.meta.url);
 const endless = { from: 0, to: 4_294_967_295 };
 
-describe("the worker pool example's server", () => {
+describe("the worker pool example's server", function () {
+  // Threads take their time to start.
+  this.timeout(60_000);
   let pool: PoolImpl | undefined;
   let server: capnp.RpcServer | undefined;
   let client: capnp.TwoPartyClient | undefined;
