@@ -32,6 +32,8 @@ export interface SessionLoopHost {
   left(loop: SessionLoop, session: Session): void;
   /** An attempt has failed, or the only session is over. Says whether there is to be another attempt. */
   failed(loop: SessionLoop, error: unknown): boolean;
+  /** Another attempt is due. Says whether there is time for it. */
+  rested(loop: SessionLoop): boolean;
   /** Nothing that should happen. */
   broke(error: Error): void;
 }
@@ -151,7 +153,7 @@ export class SessionLoop {
         this.lastError = error;
         if (!this.#host.failed(this, error)) return undefined;
         await this.#rest();
-        if (this.#isStopped) return undefined;
+        if (this.#isStopped || !this.#host.rested(this)) return undefined;
       }
     }
   }

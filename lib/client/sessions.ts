@@ -216,6 +216,13 @@ export class Sessions implements SessionLoopHost {
     return loops.every(({ lastError }) => lastError !== undefined && isHopeless(lastError));
   }
 
+  rested(loop: SessionLoop): boolean {
+    if (this.#first === undefined || this.#firstUntil - this.#options.clock.now() >= 1) return true;
+    // With no time for another attempt, why the last one failed is the better answer.
+    this.#giveUp(loop.lastError);
+    return false;
+  }
+
   broke(error: Error): void {
     this.#giveUp(error);
   }
