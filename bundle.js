@@ -23,7 +23,7 @@ await build({
     "lib/cli/main.ts",
     "lib/cli/capnpc-capstan.ts",
     "lib/generated/v1.ts",
-    "lib/generated/capnp/*.ts",
+    "lib/generated/capnp/**/*.ts",
     "lib/generated/capstan/*.ts",
   ],
   outdir: next,

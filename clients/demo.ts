@@ -11,6 +11,7 @@ const demo = async (): Promise<void> => {
   const main = fileURLToPath(new URL("../servers/main.js", import.meta.url));
   const server = spawn(process.execPath, [...process.execArgv, main, "calculator", "tls://localhost:0"], {
     stdio: ["ignore", "pipe", "inherit"],
+    env: { LOG_LEVEL: "warn", ...process.env },
   });
   try {
     const [line] = (await Promise.race([

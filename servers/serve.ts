@@ -1,25 +1,49 @@
 import * as capnp from "capstan";
-import { pino } from "pino";
+import type { Logger } from "pino";
 import { ensureCertificates } from "../certs/make.ts";
+import { makeLogger } from "./log.ts";
+
+/** What an example serves. */
+export interface Service {
+  readonly bootstrap: capnp.BootstrapSource;
+  /** Whether clients are asked who they are. Those that show no certificate come in all the same: see `peer.authenticated`. */
+  readonly asksForCertificates?: boolean;
+  /** Called when the last connection is closed. */
+  close?(): void | Promise<void>;
+}
+
+/** How long calls that are at work may go on when the server is told to stop, in milliseconds. */
+const drain = 2_000;
 
 /**
- * Serves a capability until the process is told to stop, and prints where. `tls://` addresses use the development
- * certificates of the folder `certs`, which are made where there are none.
+ * Serves until the process is told to stop, and prints where. `tls://` addresses use the development certificates of the folder
+ * `certs`, which are made where there are none.
  */
-export const serve = async (address: string, bootstrap: () => capnp.Server): Promise<void> => {
-  // Standard output is for the one line that says where the server listens; the log goes to standard error.
-  const logger = pino({ level: process.env.LOG_LEVEL ?? "warn" }, pino.destination(2));
-  const tls = address.startsWith("tls://") ? await serverTls() : undefined;
-  const server = await capnp.listen(address, { bootstrap, logger, ...(tls === undefined ? {} : { tls }) });
-  console.log(`listening on ${server.address}`);
-  const stop = (): void => {
-    void server.close({ drain: 2_000 }).then(() => process.exit(0));
+export const serve = async (address: string, make: (logger: Logger) => Service | Promise<Service>): Promise<void> => {
+  const logger = makeLogger();
+  const service = await make(logger);
+  const server = await listen(address, service, logger).catch(async (error: unknown) => {
+    await service.close?.();
+    throw error;
+  });
+  // Once: whoever presses Ctrl-C again does not want to wait.
+  const stop = async (signal: string): Promise<void> => {
+    logger.info({ signal }, "stopping");
+    await server.close({ drain });
+    await service.close?.();
+    process.exit(0);
   };
   process.once("SIGINT", stop);
   process.once("SIGTERM", stop);
+  console.log(`listening on ${server.address}`);
 };
 
-const serverTls = async (): Promise<{ cert: string; key: string }> => {
-  const { cert, key } = await ensureCertificates();
-  return { cert, key };
+const listen = async (address: string, service: Service, logger: Logger): Promise<capnp.RpcServer> => {
+  const tls = address.startsWith("tls://") ? { tls: await serverTls(service) } : {};
+  return capnp.listen(address, { bootstrap: service.bootstrap, logger, ...tls });
+};
+
+const serverTls = async ({ asksForCertificates = false }: Service): Promise<capnp.ServerTlsOptions> => {
+  const { ca, cert, key } = await ensureCertificates();
+  return asksForCertificates ? { cert, key, ca, requestCert: true, rejectUnauthorized: false } : { cert, key };
 };

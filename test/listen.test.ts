@@ -7,7 +7,7 @@ import { CalculatorImpl } from "../servers/calculator/server.ts";
 import { FrameReader } from "../lib/serialization/framing.ts";
 import { MessageReader } from "../lib/serialization/message.ts";
 import { Struct } from "../lib/serialization/struct.ts";
-import { child, messageTag, OutgoingMessage, setU32, u16 } from "../lib/rpc/wire.ts";
+import { child, MessageForm, messageTag, OutgoingMessage, setU32, u16 } from "../lib/rpc/wire.ts";
 import { readException } from "../lib/rpc/wire-exception.ts";
 import { encodeFrame } from "../lib/serialization/framing.ts";
 
@@ -18,7 +18,7 @@ const text = (s: string): Uint8Array => new TextEncoder().encode(s);
 const frame = (...segments: Uint8Array[]): Uint8Array => encodeFrame(segments);
 
 const message = (tag: number, make: (at: Struct) => void = () => undefined): Uint8Array => {
-  const outgoing = new OutgoingMessage(tag, "call");
+  const outgoing = new OutgoingMessage(new MessageForm(tag, "call"));
   make(outgoing.at);
   return encodeFrame(outgoing.segments);
 };

@@ -1,8 +1,7 @@
-import { ensureCertificates } from "../../certs/make.ts";
+import { trust } from "../trust.ts";
 import { followThread } from "./client.ts";
 
 /** Three long calls, with the news that come in the meantime. */
 export const runThread = async (address: string): Promise<void> => {
-  const tls = address.startsWith("tls://") ? { ca: (await ensureCertificates()).ca } : undefined;
-  await followThread(address, tls === undefined ? {} : { tls }, 3, (line) => console.log(line));
+  await followThread(address, await trust(address), 3, (line) => console.log(line));
 };

@@ -162,6 +162,11 @@ export class SessionLoop {
         }
         await this.#rest();
         if (this.#stop.signal.aborted) return undefined;
+        if (this.#first !== undefined && this.#firstUntil - clock.now() < 1) {
+          // With no time for another attempt, why the last one failed is the better answer.
+          this.#end(error);
+          return undefined;
+        }
       }
     }
   }

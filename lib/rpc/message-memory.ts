@@ -1,3 +1,5 @@
+import type { MessageBuilder } from "../serialization/message.ts";
+
 /**
  * Memory for messages on their way out. Messages are small and many: an ArrayBuffer and views of it for each of them cost
  * more than all that is written into it (a third of a busy server's time went to the garbage collector). So pieces of
@@ -7,6 +9,8 @@ export interface MessageMemory {
   /** Zeroed; whole words. */
   readonly bytes: Uint8Array;
   readonly view: DataView;
+  /** Built the message that had this memory before, and may build the next. */
+  builder: MessageBuilder | undefined;
 }
 
 export const messageMemoryBytes = 1024;
@@ -33,6 +37,7 @@ const pieceOf = (buffer: ArrayBuffer, index: number): MessageMemory => {
   return {
     bytes: new Uint8Array(buffer, start, messageMemoryBytes),
     view: new DataView(buffer, start, messageMemoryBytes),
+    builder: undefined,
   };
 };
 

@@ -198,23 +198,87 @@ export const openMessage = (segments: readonly Uint8Array[], options?: ReaderOpt
 
 // Writing
 
-/** A message on its way out, begun with a `Message` struct of the given tag; `at` is the struct that its pointer leads to. */
+/**
+ * How a message begins: a `Message` of a tag, the struct that its pointer leads to, and the structs behind that one's first pointers.
+ * All of it is the same words each time, so it is copied and not built.
+ */
+export class MessageForm {
+  readonly #tag: number;
+  readonly name: StructName;
+  readonly #parts: readonly StructName[];
+  #words: Uint8Array | undefined;
+  /** Byte offset of the struct that the message is about; the root pointer and the `Message` come before it. */
+  readonly at = 8 + sizes.message.data + 8 * sizes.message.pointers;
+
+  constructor(tag: number, name: StructName, ...parts: StructName[]) {
+    this.#tag = tag;
+    this.name = name;
+    this.#parts = parts;
+  }
+
+  get words(): Uint8Array {
+    this.#words ??= this.#build();
+    return this.#words;
+  }
+
+  /** Byte offset of a part. They follow each other. */
+  part(index: number): number {
+    let at = this.at + bytesOf(this.name);
+    for (const part of this.#parts.slice(0, index)) at += bytesOf(part);
+    return at;
+  }
+
+  #build(): Uint8Array {
+    const builder = new MessageBuilder();
+    const message = builder.initRoot(Struct, sizes.message.data, sizes.message.pointers);
+    setU16(message, 0, this.#tag);
+    const child = initChild(message, 0, this.name);
+    this.#parts.forEach((part, index) => initChild(child, index, part));
+    return builder.segments()[0] as Uint8Array;
+  }
+}
+
+const bytesOf = (name: StructName): number => sizes[name].data + 8 * sizes[name].pointers;
+
+export const messageForms = {
+  abort: new MessageForm(messageTag.abort, "exception"),
+  bootstrap: new MessageForm(messageTag.bootstrap, "bootstrap"),
+  call: new MessageForm(messageTag.call, "call", "messageTarget", "payload"),
+  disembargo: new MessageForm(messageTag.disembargo, "disembargo", "messageTarget"),
+  finish: new MessageForm(messageTag.finish, "finish"),
+  release: new MessageForm(messageTag.release, "release"),
+  resolve: new MessageForm(messageTag.resolve, "resolve"),
+  results: new MessageForm(messageTag.return, "return", "payload"),
+  /** A Return that brings no results. */
+  return: new MessageForm(messageTag.return, "return"),
+} as const;
+
+/** A message on its way out, begun as its form says; `at` is the struct that it is about. */
 export class OutgoingMessage {
-  readonly builder: MessageBuilder;
+  builder: MessageBuilder;
   readonly at: Struct;
   /** Undefined once it was given back. */
   #memory: MessageMemory | undefined;
   #isSent = false;
   #isDone = false;
 
-  constructor(tag: number, name: StructName) {
+  constructor(form: MessageForm) {
     const memory = takeMemory();
     this.#memory = memory;
-    this.builder = new MessageBuilder(undefined, memory.bytes, undefined, undefined, memory.view);
-    this.builder.arena.releasedByOwner = true;
-    const message = this.builder.initRoot(Struct, sizes.message.data, sizes.message.pointers);
-    message._segment.view.setUint16(message._data, tag, true);
-    this.at = initChild(message, 0, name);
+    this.builder = builderIn(memory);
+    const { words, at, name } = form;
+    const { rootSegment } = this.builder;
+    // Its first word, for the root pointer, is there already.
+    rootSegment.allocate(words.length - 8);
+    memory.bytes.set(words);
+    const { data, pointers } = sizes[name];
+    this.at = new Struct(rootSegment, at, data, pointers, unlimitedNesting);
+  }
+
+  /** A struct that the form has begun. */
+  part(at: number, name: StructName): Struct {
+    const { data, pointers } = sizes[name];
+    return new Struct(this.builder.rootSegment, at, data, pointers, unlimitedNesting);
   }
 
   /** To be sent, or looked at. Good until the message is both sent and done. */
@@ -243,14 +307,35 @@ export class OutgoingMessage {
 
   #giveBack(): void {
     const memory = this.#memory;
-    const { rootSegment } = this.builder;
+    const { builder } = this;
+    const { rootSegment, arena } = builder;
     if (memory === undefined || rootSegment.isExposed) return;
     this.#memory = undefined;
     const used = rootSegment.end;
-    rootSegment.detach();
+    if (arena.end()) {
+      // It may be the builder of another message in a moment, which is none of ours.
+      this.builder = noBuilder;
+      memory.builder = builder;
+    }
     giveMemory(memory, used);
   }
 }
+
+const builderIn = (memory: MessageMemory): MessageBuilder => {
+  const { bytes, view, builder: known } = memory;
+  if (known !== undefined) {
+    memory.builder = undefined;
+    known.begin(bytes, view);
+    return known;
+  }
+  const builder = new MessageBuilder(undefined, bytes, undefined, undefined, view);
+  builder.arena.releasedByOwner = true;
+  return builder;
+};
+
+/** Of messages that were given back. */
+const noBuilder = new MessageBuilder({ firstSegmentWords: 1 });
+noBuilder.arena.end();
 
 export const setU16 = (s: Struct, at: number, value: number): void =>
   s._segment.view.setUint16(s._data + at, value, true);

@@ -224,6 +224,24 @@ export class BuilderArena extends Arena {
     return segment;
   }
 
+  /**
+   * Takes the first segment away from a message that nobody reads or writes any more. True where the arena may serve another one
+   * (`begin`): what still refers to the old one finds nothing, and cannot allocate.
+   */
+  end(): boolean {
+    this.segments[0]?.detach(nowhere);
+    if (this.segments.length !== 1 || this.hasCapTable || this.#loose !== undefined) return false;
+    this.segments = noSegments;
+    this.#open = undefined;
+    this.#total = 0;
+    return true;
+  }
+
+  /** Begins another message, after `end`, in zeroed memory. */
+  begin(first: Uint8Array, view: DataView): Segment {
+    return this.#add(first, view);
+  }
+
   #append(segment: Segment): void {
     if (this.segments.length === 0) this.segments = [segment];
     else (this.segments as Segment[]).push(segment);
@@ -277,3 +295,10 @@ export class BuilderArena extends Arena {
 }
 
 const used = ({ bytes, end }: Segment): Uint8Array => new Uint8Array(bytes.buffer, bytes.byteOffset, end);
+
+/** Where the segments of messages are that were ended. */
+const nowhere = new BuilderArena({
+  allocate: () => {
+    throw new CapnpError("CAPNP_RELEASED", "This message was sent, and cannot be built any further.");
+  },
+});

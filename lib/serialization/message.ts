@@ -44,7 +44,7 @@ const nullRoot: Segment = readerArena([new Uint8Array(8)]).segments[0] ?? emptyS
 /** A message to build. Word 0 of its first segment is the root pointer. */
 export class MessageBuilder {
   readonly arena: BuilderArena;
-  readonly rootSegment: Segment;
+  rootSegment: Segment;
 
   /**
    * @param first Zeroed memory of at least a word to build the first segment in.
@@ -63,6 +63,12 @@ export class MessageBuilder {
     if (existing !== undefined) this.arena.reopen(existing);
     this.rootSegment = this.arena.segments[0] ?? this.arena.roomFor(8);
     if (this.rootSegment.end === 0) this.rootSegment.allocate(8);
+  }
+
+  /** Begins another message with the arena of one that was ended (`BuilderArena.end`). */
+  begin(first: Uint8Array, view: DataView): void {
+    this.rootSegment = this.arena.begin(first, view);
+    this.rootSegment.allocate(8);
   }
 
   get capTable(): CapTable {

@@ -8,7 +8,7 @@ import type { Arena } from "./arena.ts";
  * is read it is the length.
  */
 export class Segment {
-  readonly arena: Arena;
+  arena: Arena;
   readonly id: number;
   bytes: Uint8Array;
   view: DataView;
@@ -45,8 +45,9 @@ export class Segment {
     return needed <= this.bytes.length || this.#enlarge(needed);
   }
 
-  /** Takes its memory away, which is going to be used otherwise: it has no words any more. */
-  detach(): void {
+  /** Takes its memory away, which is going to be used otherwise, and its message: it has no words any more, and gets none. */
+  detach(nowhere: Arena): void {
+    this.arena = nowhere;
     this.bytes = nothing;
     this.view = nothingView;
     this.end = 0;

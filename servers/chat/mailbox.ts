@@ -2,8 +2,7 @@ import type { Chat } from "./chat.capnp.ts";
 
 /** How many events may wait for one listener; the oldest make room. */
 const maxWaiting = 200;
-/** Milliseconds that a listener may take for one call. */
-const patience = 30_000;
+const defaultPatience = 30_000;
 
 /**
  * What one listener has still to hear. One call is under way at a time, and what happens meanwhile waits for the next one: who is
@@ -12,6 +11,7 @@ const patience = 30_000;
 export class Mailbox {
   readonly #listener: Chat.Listener.Client;
   readonly #onLost: () => void;
+  readonly #patience: number;
   readonly #closed = new AbortController();
   #waiting: Chat.Event.Init[] = [];
   #missed = 0;
@@ -20,10 +20,12 @@ export class Mailbox {
   /**
    * @param listener Taken over.
    * @param onLost Called when the listener has failed, or was too slow: it hears nothing any more.
+   * @param patience Milliseconds that the listener may take for one call.
    */
-  constructor(listener: Chat.Listener.Client, onLost: () => void) {
+  constructor(listener: Chat.Listener.Client, onLost: () => void, patience = defaultPatience) {
     this.#listener = listener;
     this.#onLost = onLost;
+    this.#patience = patience;
   }
 
   post(...events: readonly Chat.Event.Init[]): void {
@@ -53,7 +55,7 @@ export class Mailbox {
         const news = { events: this.#waiting, missed: this.#missed };
         this.#waiting = [];
         this.#missed = 0;
-        await this.#listener.heard(news, { signal, timeout: patience });
+        await this.#listener.heard(news, { signal, timeout: this.#patience });
       }
     } catch {
       // The listener is gone, or does not want to hear: either way its member is out. Where it was closed here, that is known.

@@ -1,4 +1,5 @@
 import { timingSafeEqual } from "node:crypto";
+import { CapnpError } from "capstan";
 import type { Chat } from "./chat.capnp.ts";
 import { Mailbox } from "./mailbox.ts";
 
@@ -43,11 +44,15 @@ export class Room {
     const former = this.#members.get(sameNick(nick));
     if (former !== undefined) {
       if (!isSameSecret(former.secret, secret)) {
-        throw new Error(`the nick ${former.nick} is taken in the room ${this.name}: choose another one`);
+        throw new CapnpError(
+          "CAPNP_CALL",
+          `the nick ${former.nick} is taken in the room ${this.name}: choose another one`,
+        );
       }
       this.remove(former, "lost");
     }
-    if (this.#members.size === maxPeople) throw new Error(`the room ${this.name} is full: ${maxPeople} are in it`);
+    if (this.#members.size === maxPeople)
+      throw new CapnpError("CAPNP_CALL", `the room ${this.name} is full: ${maxPeople} are in it`);
     const mailbox = new Mailbox(takeListener(), () => this.remove(member, "lost"));
     const member: Member = { nick, secret, mailbox };
     this.#tell({ nick, joined: null });
@@ -57,7 +62,8 @@ export class Room {
   }
 
   say(member: Member, text: string): void {
-    if (!this.#has(member)) throw new Error(`you are not in the room ${this.name} any more: join it again`);
+    if (!this.#has(member))
+      throw new CapnpError("CAPNP_CALL", `you are not in the room ${this.name} any more: join it again`);
     this.#tell({ nick: member.nick, said: text });
   }
 

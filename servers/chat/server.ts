@@ -1,4 +1,4 @@
-import type { Logger } from "capstan";
+import { CapnpError, type Logger } from "capstan";
 import { Chat } from "./chat.capnp.ts";
 import { type Member, Room } from "./room.ts";
 
@@ -21,10 +21,11 @@ export class ChatImpl extends Chat.Server {
     const room = this.#room(checkName("room", params.room));
     const nick = checkName("nick", params.nick);
     const secret = Buffer.from(params.secret);
-    if (secret.length > maxSecret) throw new Error(`the secret has ${secret.length} bytes; ${maxSecret} are enough`);
+    if (secret.length > maxSecret)
+      throw new CapnpError("CAPNP_CALL", `the secret has ${secret.length} bytes; ${maxSecret} are enough`);
     const member = room.join(nick, secret, () => {
       const { listener } = params;
-      if (listener === null) throw new Error("there is no listener: nobody would hear what is said");
+      if (listener === null) throw new CapnpError("CAPNP_CALL", "there is no listener: nobody would hear what is said");
       return listener;
     });
     return { membership: new MembershipImpl(room, member) };
@@ -54,13 +55,13 @@ export class ChatImpl extends Chat.Server {
         return;
       }
     }
-    throw new Error(`there are ${maxRooms} rooms with people in them already: join one of those`);
+    throw new CapnpError("CAPNP_CALL", `there are ${maxRooms} rooms with people in them already: join one of those`);
   }
 
   #log(room: string, { nick, ...event }: Chat.Event.Init): void {
     if ("said" in event) return;
     const what = "joined" in event ? "joined" : "left" in event ? "left" : "lost";
-    this.#logger?.info({ room, nick, people: this.#rooms.get(room)?.people.length }, what);
+    this.#logger?.info({ room, nick }, what);
   }
 }
 
@@ -76,9 +77,9 @@ class MembershipImpl extends Chat.Membership.Server {
   }
 
   override say({ text }: Chat.Membership.SayParams.Reader) {
-    if (text.trim() === "") throw new Error("there is nothing in this text");
+    if (text.trim() === "") throw new CapnpError("CAPNP_CALL", "there is nothing in this text");
     if (text.length > maxText)
-      throw new Error(`this text has ${text.length} characters; ${maxText} may be said at once`);
+      throw new CapnpError("CAPNP_CALL", `this text has ${text.length} characters; ${maxText} may be said at once`);
     this.#room.say(this.#member, text);
   }
 
@@ -97,7 +98,8 @@ class MembershipImpl extends Chat.Membership.Server {
 
 const checkName = (what: string, name: string): string => {
   if (!/^[\p{L}\p{N}._-]{1,32}$/u.test(name)) {
-    throw new Error(
+    throw new CapnpError(
+      "CAPNP_CALL",
       `${JSON.stringify(name.slice(0, 100))} is no ${what}: it has 1 to 32 letters, digits, ".", "_" and "-"`,
     );
   }

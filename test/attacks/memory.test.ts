@@ -3,11 +3,12 @@ import { Readable } from "node:stream";
 import { inspect } from "node:util";
 import { expect } from "chai";
 import { equals } from "../../lib/schema/equals.ts";
+import type { BuilderArena } from "../../lib/serialization/arena.ts";
 import { canonicalize, isCanonical } from "../../lib/serialization/canonical.ts";
 import { MessageBuilder } from "../../lib/serialization/message.ts";
 import { Struct } from "../../lib/serialization/struct.ts";
 import { giveMemory, takeMemory } from "../../lib/rpc/message-memory.ts";
-import { messageTag, OutgoingMessage } from "../../lib/rpc/wire.ts";
+import { messageForms, OutgoingMessage } from "../../lib/rpc/wire.ts";
 import { collectGarbage } from "../support/budget.ts";
 import { expectError } from "../support/errors.ts";
 import type { Loose } from "../support/loose.ts";
@@ -230,8 +231,9 @@ describe("a message that is built", () => {
 
   it("gives its memory back once it is sent and done, and cannot look at it any more", () => {
     for (const first of ["sent", "done"] as const) {
-      const message = new OutgoingMessage(messageTag.finish, "finish");
+      const message = new OutgoingMessage(messageForms.finish);
       const [bytes] = message.segments;
+      const { rootSegment } = message.builder;
       message[first]();
       expect(
         bytes?.some((byte) => byte !== 0),
@@ -242,13 +244,31 @@ describe("a message that is built", () => {
         bytes?.every((byte) => byte === 0),
         first,
       ).to.equal(true);
-      expect(message.builder.rootSegment.bytes.length).to.equal(0);
+      expect(rootSegment.bytes.length).to.equal(0);
+      expect(message.segments).to.deep.equal([]);
       expect(() => message.at._segment.view.getUint8(0)).to.throw(RangeError);
     }
   });
 
+  it("leaves what still refers to it without a message, though its arena serves the next one", () => {
+    const message = new OutgoingMessage(messageForms.finish);
+    const { at, builder } = message;
+    message.sent();
+    message.done();
+    const next = new OutgoingMessage(messageForms.finish);
+    expect(next.builder).to.equal(builder);
+    const before = next.bytes;
+    expectError("CAPNP_RELEASED", () => (at._segment.arena as BuilderArena).roomFor(8));
+    expect(at._segment.arena).not.to.equal(next.builder.arena);
+    expect(message.builder).not.to.equal(next.builder);
+    expect(next.bytes).to.equal(before);
+    expect(next.at._segment.arena).to.equal(next.builder.arena);
+    next.sent();
+    next.done();
+  });
+
   it("keeps its memory where somebody outside may look at it later", () => {
-    const message = new OutgoingMessage(messageTag.finish, "finish");
+    const message = new OutgoingMessage(messageForms.finish);
     const [bytes] = message.segments;
     message.builder.rootSegment.isExposed = true;
     message.sent();

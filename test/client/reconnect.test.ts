@@ -251,6 +251,16 @@ describe("a client that reconnects", () => {
     expect(error).to.include({ kind: "disconnected" });
   });
 
+  it("says why the last attempt failed, where the first connection is given up", async () => {
+    const nobody = await connect("unix:/nowhere/capstan.sock", { connectTimeout: 60, reconnect: quick }).catch(
+      (error: unknown) => error,
+    );
+    expect(nobody).to.include({ code: "CAPNP_CONNECT" });
+    expect((nobody as Error).message)
+      .to.include("/nowhere/capstan.sock")
+      .and.not.to.include("within");
+  });
+
   it("gives up at once when it is told to, or where there is no hope", async () => {
     proxy.isRefusing = true;
     const abort = new AbortController();

@@ -12,7 +12,9 @@ const committed = (folder: string, options: Partial<GenerateOptions> = {}): Gene
     generated(compileBelow(folder, [file]), options).map(({ path, text }) => ({ path: `${folder}/${path}`, text })),
   );
 
-const examples = ["addressbook", "browser", "calculator", "chat", "thread"].map((name) => `servers/${name}`);
+const examples = ["addressbook", "browser", "calculator", "chat", "filestore", "thread", "workerpool"].map(
+  (name) => `servers/${name}`,
+);
 
 const standard = (): GeneratedFile[] =>
   Object.keys(schemaTexts).flatMap((path) => {

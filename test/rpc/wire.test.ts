@@ -151,7 +151,7 @@ describe("the fixed offsets of rpc.capnp", () => {
 
   it("know the kinds of errors in the order of Exception.Type", () => {
     const kinds = [0, 1, 2, 3].map((type) => {
-      const message = new wire.OutgoingMessage(wire.messageTag.abort, "exception");
+      const message = new wire.OutgoingMessage(wire.messageForms.abort);
       wire.setU16(message.at, 4, type);
       return readException(message.at, 100).kind;
     });
@@ -176,20 +176,37 @@ describe("messages", () => {
     { which: "receiverAnswer", questionId: 4, path: [1, 2] },
   ];
 
+  const nameOf = (form: wire.MessageForm): string =>
+    Object.entries(wire.messageForms).find(([, one]) => one === form)?.[0] ?? "";
+
   const reopened = (message: wire.OutgoingMessage): Struct =>
     wire.child(new MessageReader(message.segments).root(Struct), 0);
 
+  it("begin each message as the compiled schema reads it", () => {
+    const { call, results, disembargo } = wire.messageForms;
+    for (const form of Object.values(wire.messageForms)) {
+      const message = new wire.OutgoingMessage(form);
+      const read = new MessageReader(message.segments).root<Loose>(rpc.Message.Reader);
+      expect(read.which()).to.equal(form === wire.messageForms.results ? "return" : nameOf(form));
+      expect(reopened(message)._data).to.equal(form.at);
+    }
+    const place = (form: wire.MessageForm, pointer: number): number =>
+      wire.child(reopened(new wire.OutgoingMessage(form)), pointer)._data;
+    expect([place(call, 0), place(call, 1)]).to.deep.equal([call.part(0), call.part(1)]);
+    expect([place(results, 0), place(disembargo, 0)]).to.deep.equal([results.part(0), disembargo.part(0)]);
+  });
+
   it("hold the targets that were written", () => {
     for (const target of targets) {
-      const message = new wire.OutgoingMessage(wire.messageTag.call, "call");
-      wire.writeMessageTarget(wire.initChild(message.at, 0, "messageTarget"), target);
+      const message = new wire.OutgoingMessage(wire.messageForms.call);
+      wire.writeMessageTarget(message.part(wire.messageForms.call.part(0), "messageTarget"), target);
       expect(wire.readMessageTarget(wire.child(reopened(message), 0), 64)).to.deep.equal(target);
     }
   });
 
   it("hold the table of capabilities that was written, as the compiled schema reads it", () => {
-    const message = new wire.OutgoingMessage(wire.messageTag.call, "call");
-    wire.writeCapTable(wire.initChild(message.at, 1, "payload"), descriptors);
+    const message = new wire.OutgoingMessage(wire.messageForms.call);
+    wire.writeCapTable(message.part(wire.messageForms.call.part(1), "payload"), descriptors);
     expect(wire.readCapTable(wire.child(reopened(message), 1), 5, 64)).to.deep.equal(descriptors);
     const { capTable } = new MessageReader(message.segments).root<Loose>(rpc.Message.Reader).call.params;
     expect([...capTable].map((cap: Loose) => cap.which())).to.deep.equal(descriptors.map(({ which }) => which));
@@ -198,7 +215,7 @@ describe("messages", () => {
   });
 
   it("cannot describe a capability of a third party", () => {
-    const message = new wire.OutgoingMessage(wire.messageTag.resolve, "resolve");
+    const message = new wire.OutgoingMessage(wire.messageForms.resolve);
     const at = wire.initChild(message.at, 0, "capDescriptor");
     expectError("CAPNP_PROTOCOL", () => wire.writeCapDescriptor(at, { which: "thirdPartyHosted", vineId: 1 }));
   });

@@ -14,6 +14,8 @@ export interface ProcessOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** How long `run` or one `line` may take, in milliseconds. Default: 20 seconds. */
   readonly timeout?: number;
+  /** Whether it has a standard input, for `write`. */
+  readonly input?: boolean;
 }
 
 const defaultTimeout = 20_000;
@@ -25,7 +27,7 @@ process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
 
-/** A process that a test started, in the repository's root, without standard input. */
+/** A process that a test started, in the repository's root, without standard input unless it is asked for. */
 export class RunningProcess {
   readonly #child: ChildProcess;
   readonly #command: string;
@@ -42,7 +44,7 @@ export class RunningProcess {
     this.#child = spawn(command, args, {
       cwd: repositoryRoot,
       env: { ...process.env, ...options.env },
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: [options.input === true ? "pipe" : "ignore", "pipe", "pipe"],
     });
     running.add(this.#child);
     this.#child.stdout?.setEncoding("utf8").on("data", (text: string) => {
@@ -70,6 +72,11 @@ export class RunningProcess {
 
   get stdout(): string {
     return this.#stdout;
+  }
+
+  /** Writes to the standard input that the option `input` gave it. */
+  write(text: string): void {
+    this.#child.stdin?.write(text);
   }
 
   /** Resolves with the match of the first whole line of standard output that `pattern` matches. */

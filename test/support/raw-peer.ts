@@ -1,6 +1,16 @@
 import { once } from "node:events";
 import { createConnection, type Socket } from "node:net";
-import { child, initChild, messageTag, OutgoingMessage, setU16, setU32, setU64, u16, u32 } from "../../lib/rpc/wire.ts";
+import {
+  child,
+  messageForms,
+  messageTag,
+  OutgoingMessage,
+  setU16,
+  setU32,
+  setU64,
+  u16,
+  u32,
+} from "../../lib/rpc/wire.ts";
 import { readException } from "../../lib/rpc/wire-exception.ts";
 import { encodeFrame, FrameReader } from "../../lib/serialization/framing.ts";
 import { MessageReader } from "../../lib/serialization/message.ts";
@@ -55,17 +65,17 @@ const template = (message: OutgoingMessage): FrameTemplate => {
   return new FrameTemplate(frame, [8 + message.at._data]);
 };
 
-export const bootstraps = (): FrameTemplate => template(new OutgoingMessage(messageTag.bootstrap, "bootstrap"));
+export const bootstraps = (): FrameTemplate => template(new OutgoingMessage(messageForms.bootstrap));
 
-export const finishes = (): FrameTemplate => template(new OutgoingMessage(messageTag.finish, "finish"));
+export const finishes = (): FrameTemplate => template(new OutgoingMessage(messageForms.finish));
 
 /** Calls of a method of Node on an export, without params. */
 export const calls = (method: string, importedCap = 0): FrameTemplate => {
-  const message = new OutgoingMessage(messageTag.call, "call");
+  const message = new OutgoingMessage(messageForms.call);
   const schema = testSchema.Node.schema.allMethods.get(method);
   setU16(message.at, 4, schema.ordinal);
   setU64(message.at, 8, schema.interfaceId);
-  setU32(initChild(message.at, 0, "messageTarget"), 0, importedCap);
+  setU32(message.part(messageForms.call.part(0), "messageTarget"), 0, importedCap);
   return template(message);
 };
 

@@ -11,6 +11,12 @@ export interface Dispatcher {
 }
 
 /**
+ * Its `then` is `queueMicrotask`, in one order with it, at a third of the price: Node makes an async resource for each microtask.
+ * What is queued does not throw, as all errors of methods go to their calls; if it did, the rejection would have no handler.
+ */
+const settled = Promise.resolve();
+
+/**
  * A capability to an object in this vat.
  *
  * State: open (calls start as they arrive) -> streaming (a streaming method is at work: calls wait, in their order) -> open
@@ -34,7 +40,7 @@ export class LocalClient extends ClientHook {
    */
   override call(interfaceId: bigint, methodId: number, context: CallContext): void {
     this.addRef();
-    queueMicrotask(() => {
+    void settled.then(() => {
       if (this.#isStreaming) this.#hold(interfaceId, methodId, context);
       else this.#run(interfaceId, methodId, context);
     });
@@ -102,7 +108,7 @@ export class LocalClient extends ClientHook {
       run();
       this.release();
     };
-    queueMicrotask(() => {
+    void settled.then(() => {
       if (this.#isStreaming) this.#wait(last);
       else last();
     });

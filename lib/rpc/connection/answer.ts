@@ -4,7 +4,6 @@ import { copyPointer } from "../../serialization/copy.ts";
 import { MessageBuilder } from "../../serialization/message.ts";
 import { setCapability } from "../../serialization/pointer-builder.ts";
 import { defaultNestingLimit, unlimitedNesting } from "../../serialization/read-limiter.ts";
-import { pointerPosition, type Struct } from "../../serialization/struct.ts";
 import { BrokenClient } from "../capability/broken-client.ts";
 import type { Logger } from "../../logger.ts";
 import type { CallContext, ResultsPlace } from "../capability/call-context.ts";
@@ -15,7 +14,7 @@ import { handOn } from "../capability/hand-on.ts";
 import { type OwnedPipeline, type Pipeline, QueuedPipeline } from "../capability/pipeline.ts";
 import type { OutgoingCall, PendingCall, PipelineCall } from "../capability/request.ts";
 import { toError } from "../capability/thrown.ts";
-import { initChild, messageTag, OutgoingMessage, setBit, setU32 } from "../wire.ts";
+import { messageForms, OutgoingMessage, setBit, setU32 } from "../wire.ts";
 import { ReceivedCapTable } from "./cap-descriptor.ts";
 import type { ConnectionState } from "./connection-state.ts";
 import { exportIds, releaseExport } from "./export.ts";
@@ -25,6 +24,9 @@ import { type BareReturn, sendBareReturn } from "./outgoing.ts";
 import { describePayload, tooLarge } from "./outgoing-payload.ts";
 import { PresetPipeline } from "./preset-pipeline.ts";
 import type { Question } from "./question.ts";
+
+/** Also the place of the pointer to the results: `Payload.content` is the first of its pointers, and it has no data. */
+const payloadAt = messageForms.results.part(0);
 
 type Outcome = { readonly results: Payload } | { readonly error: Error };
 
@@ -77,7 +79,6 @@ export class Answer implements CallContext {
   #keptBytes = 0;
   #stopTimer: (() => void) | undefined;
   #message: OutgoingMessage | undefined;
-  #payload: Struct | undefined;
   readonly #pipeline: QueuedPipeline;
   /** Where pipelined calls go once the results were sent. */
   #sentResults: Pipeline | undefined;
@@ -217,11 +218,8 @@ export class Answer implements CallContext {
   }
 
   results(): ResultsPlace {
-    if (this.#payload === undefined) {
-      this.#message = new OutgoingMessage(messageTag.return, "return");
-      this.#payload = initChild(this.#message.at, 0, "payload");
-    }
-    return { segment: this.#payload._segment, position: pointerPosition(this.#payload, 0) };
+    this.#message ??= new OutgoingMessage(messageForms.results);
+    return { segment: this.#message.builder.rootSegment, position: payloadAt };
   }
 
   #resultsPayload(): Payload {
@@ -373,7 +371,6 @@ export class Answer implements CallContext {
     const arena = this.#message?.builder.arena;
     if (arena?.hasCapTable) arena.capTable.release();
     this.#message = undefined;
-    this.#payload = undefined;
   }
 
   #dropAll(): void {
@@ -408,8 +405,7 @@ export class Answer implements CallContext {
     const state = this.#state;
     this.results();
     const message = this.#message as OutgoingMessage;
-    const payload = this.#payload as Struct;
-    const described = describePayload(state, message, payload);
+    const described = describePayload(state, message, payloadAt);
     if (described instanceof CapnpError) {
       this.#fail(described);
       return;
@@ -447,7 +443,7 @@ export class Answer implements CallContext {
       arena.capTable = frozen;
       this.#frozen = frozen;
       this.#keepBytes(bytes);
-      const sent = new Payload(payload._segment, pointerPosition(payload, 0), defaultNestingLimit);
+      const sent = new Payload(message.builder.rootSegment, payloadAt, defaultNestingLimit);
       if (this.#preset === undefined) {
         this.#sentResults = sent;
         this.#pipeline.resolve(sent);

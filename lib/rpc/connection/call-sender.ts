@@ -1,7 +1,6 @@
 import { CapnpError } from "../../errors.ts";
 import { copyPointer } from "../../serialization/copy.ts";
 import type { Segment } from "../../serialization/segment.ts";
-import { pointerPosition, type Struct } from "../../serialization/struct.ts";
 import { type ClientHook, innermost } from "../capability/client-hook.ts";
 import {
   FailedCall,
@@ -11,7 +10,7 @@ import {
   type PipelineCall,
   type RedirectedCall,
 } from "../capability/request.ts";
-import { initChild, messageTag, OutgoingMessage, setBit, setU16, setU32, setU64, writeMessageTarget } from "../wire.ts";
+import { messageForms, OutgoingMessage, setBit, setU16, setU32, setU64 } from "../wire.ts";
 import { StreamedCall } from "../streaming/streamed-call.ts";
 import type { ConnectionState } from "./connection-state.ts";
 import { exportIds } from "./export.ts";
@@ -21,6 +20,10 @@ import { openQuestion, type Question, type ResultsFor } from "./question.ts";
 import type { RemoteClient } from "./remote-client.ts";
 import { unlimitedNesting } from "../../serialization/read-limiter.ts";
 
+const targetAt = messageForms.call.part(0);
+/** Also the place of the pointer to the params: `Payload.content` is the first of its pointers, and it has no data. */
+const payloadAt = messageForms.call.part(1);
+
 /** A Call message that is being made: its params are built where they are sent from. */
 class RemoteCall implements OutgoingCall {
   readonly #state: ConnectionState;
@@ -29,8 +32,7 @@ class RemoteCall implements OutgoingCall {
   readonly #methodId: number;
   /** The promise that the call was begun on; it may resolve before the call is sent. */
   readonly #via: PromiseClient | undefined;
-  readonly #message = new OutgoingMessage(messageTag.call, "call");
-  readonly #payload: Struct = initChild(this.#message.at, 1, "payload");
+  readonly #message = new OutgoingMessage(messageForms.call);
   #bytes = 0;
 
   constructor(
@@ -50,11 +52,11 @@ class RemoteCall implements OutgoingCall {
   }
 
   get segment(): Segment {
-    return this.#payload._segment;
+    return this.#message.builder.rootSegment;
   }
 
   get position(): number {
-    return pointerPosition(this.#payload, 0);
+    return payloadAt;
   }
 
   discard(): void {
@@ -120,10 +122,10 @@ class RemoteCall implements OutgoingCall {
   #sendAs(resultsFor: ResultsFor): Question | CapnpError {
     const state = this.#state;
     const { at } = this.#message;
-    const described = describePayload(state, this.#message, this.#payload);
+    const described = describePayload(state, this.#message, payloadAt);
     if (described instanceof CapnpError) return described;
     this.#via?.markUsed();
-    writeMessageTarget(initChild(at, 0, "messageTarget"), this.#target.target);
+    this.#target.writeTarget(this.#message.part(targetAt, "messageTarget"));
     const { bytes } = this.#message;
     this.#bytes = bytes;
     const error = tooLarge(state, bytes, "params", described);

@@ -1,4 +1,5 @@
-import type { CapDescriptor, MessageTarget } from "../wire.ts";
+import type { Struct } from "../../serialization/struct.ts";
+import { type CapDescriptor, type MessageTarget, setU32 } from "../wire.ts";
 import type { ConnectionState } from "./connection-state.ts";
 import type { ImportId } from "./ids.ts";
 import { sendRelease } from "./outgoing.ts";
@@ -32,6 +33,11 @@ export class ImportClient extends RemoteClient {
 
   override get target(): MessageTarget {
     return { which: "importedCap", id: this.id };
+  }
+
+  /** What most calls go to: nothing is made to say so. */
+  override writeTarget(to: Struct): void {
+    setU32(to, 0, this.id);
   }
 
   override get descriptor(): CapDescriptor {

@@ -1,5 +1,4 @@
 import { CapnpError } from "../../errors.ts";
-import type { Struct } from "../../serialization/struct.ts";
 import type { ClientHook } from "../capability/client-hook.ts";
 import { type CapDescriptor, type OutgoingMessage, writeCapTable } from "../wire.ts";
 import type { ConnectionState } from "./connection-state.ts";
@@ -16,11 +15,11 @@ export interface DescribedPayload {
 /** Most calls and results have no capabilities: nothing is made for them. */
 const noCapabilities: DescribedPayload = { described: [], descriptors: [], after: [] };
 
-/** Writes the cap table of a payload. What breaks a limit, or comes on top of too much that waits, is not to be sent. */
+/** Writes the cap table of a payload that the message's form has begun at an offset. What breaks a limit, or comes on top of too much that waits, is not to be sent. */
 export const describePayload = (
   state: ConnectionState,
   message: OutgoingMessage,
-  payload: Struct,
+  payloadAt: number,
 ): DescribedPayload | CapnpError => {
   if (state.queued > state.limits.maxOutboundBytes) {
     state.overloaded++;
@@ -32,7 +31,7 @@ export const describePayload = (
   const described = describeAll(state, arena.capTable.entries() as readonly (ClientHook | null)[], after);
   if (described instanceof CapnpError) return described;
   const descriptors = described.map(({ descriptor }) => descriptor);
-  writeCapTable(payload, descriptors);
+  writeCapTable(message.part(payloadAt, "payload"), descriptors);
   return { described, descriptors, after };
 };
 

@@ -1,6 +1,7 @@
 import {
   type CapDescriptor,
   initChild,
+  messageForms,
   type MessageTarget,
   messageTag,
   OutgoingMessage,
@@ -24,7 +25,7 @@ import { unlimitedNesting } from "../../serialization/read-limiter.ts";
 /** The small messages: one function for each thing that a vat tells its peer. */
 
 export const sendBootstrap = (state: ConnectionState, question: QuestionId, objectId?: MessageBuilder): void => {
-  const message = new OutgoingMessage(messageTag.bootstrap, "bootstrap");
+  const message = new OutgoingMessage(messageForms.bootstrap);
   setU32(message.at, 0, question);
   if (objectId !== undefined) {
     copyPointer(message.at._segment, pointerPosition(message.at, 0), objectId.rootSegment, 0, unlimitedNesting);
@@ -34,7 +35,7 @@ export const sendBootstrap = (state: ConnectionState, question: QuestionId, obje
 };
 
 export const sendFinish = (state: ConnectionState, question: QuestionId, releaseResultCaps: boolean): void => {
-  const message = new OutgoingMessage(messageTag.finish, "finish");
+  const message = new OutgoingMessage(messageForms.finish);
   setU32(message.at, 0, question);
   // Both flags default to true, so a set bit says false.
   if (!releaseResultCaps) setBit(message.at, 32);
@@ -44,14 +45,14 @@ export const sendFinish = (state: ConnectionState, question: QuestionId, release
 };
 
 export const sendRelease = (state: ConnectionState, id: ImportId, count: number): void => {
-  const message = new OutgoingMessage(messageTag.release, "release");
+  const message = new OutgoingMessage(messageForms.release);
   setU32(message.at, 0, id);
   setU32(message.at, 4, count);
   state.send(message);
 };
 
 export const sendResolve = (state: ConnectionState, promise: ExportId, to: CapDescriptor | Error): void => {
-  const message = new OutgoingMessage(messageTag.resolve, "resolve");
+  const message = new OutgoingMessage(messageForms.resolve);
   setU32(message.at, 0, promise);
   if (to instanceof Error) {
     setU16(message.at, 4, 1);
@@ -63,14 +64,16 @@ export const sendResolve = (state: ConnectionState, promise: ExportId, to: CapDe
 /** `Disembargo.context`: on its way out, or on its way back. */
 export type Loopback = "senderLoopback" | "receiverLoopback";
 
+const disembargoTarget = messageForms.disembargo.part(0);
+
 export const sendDisembargo = (
   state: ConnectionState,
   to: MessageTarget,
   direction: Loopback,
   id: EmbargoId | number,
 ): void => {
-  const message = new OutgoingMessage(messageTag.disembargo, "disembargo");
-  writeMessageTarget(initChild(message.at, 0, "messageTarget"), to);
+  const message = new OutgoingMessage(messageForms.disembargo);
+  writeMessageTarget(message.part(disembargoTarget, "messageTarget"), to);
   setU32(message.at, 0, id);
   setU16(message.at, 4, direction === "senderLoopback" ? 0 : 1);
   state.send(message);
@@ -83,7 +86,7 @@ export type BareReturn =
 
 /** A return without results. Capabilities in the params are released one by one, never by the return. */
 export const sendBareReturn = (state: ConnectionState, answer: AnswerId, outcome: BareReturn): void => {
-  const message = new OutgoingMessage(messageTag.return, "return");
+  const message = new OutgoingMessage(messageForms.return);
   setU32(message.at, 0, answer);
   setBit(message.at, 32);
   setU16(message.at, 6, returnTag[outcome.which]);
@@ -95,7 +98,7 @@ export const sendBareReturn = (state: ConnectionState, answer: AnswerId, outcome
 };
 
 export const sendAbort = (state: ConnectionState, error: Error): void => {
-  const message = new OutgoingMessage(messageTag.abort, "exception");
+  const message = new OutgoingMessage(messageForms.abort);
   writeException(message.at, state.errors.of(error));
   state.send(message);
 };

@@ -3,7 +3,8 @@ import type { CallContext } from "../capability/call-context.ts";
 import { ClientHook } from "../capability/client-hook.ts";
 import type { OutgoingCall } from "../capability/request.ts";
 import type { FlowController } from "../streaming/flow-controller.ts";
-import type { CapDescriptor, MessageTarget } from "../wire.ts";
+import type { Struct } from "../../serialization/struct.ts";
+import { type CapDescriptor, type MessageTarget, writeMessageTarget } from "../wire.ts";
 import type { ConnectionState } from "./connection-state.ts";
 
 /** Something at the peer that calls can be sent to. */
@@ -32,6 +33,11 @@ export abstract class RemoteClient extends ClientHook {
 
   /** How the peer is told to find it. */
   abstract get target(): MessageTarget;
+
+  /** The same, written where the peer reads it. */
+  writeTarget(to: Struct): void {
+    writeMessageTarget(to, this.target);
+  }
 
   /** How it is described to the peer that hosts it, when it goes back there. */
   abstract get descriptor(): CapDescriptor;
