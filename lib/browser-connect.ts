@@ -6,8 +6,8 @@ import {
   addressText,
   checkAddresses,
   inOrder,
-  type PickPolicy,
-  readPick,
+  type BalancePolicy,
+  readBalance,
 } from "./client/endpoint.ts";
 import type { KeepaliveOptions } from "./client/keepalive.ts";
 import { keepaliveOf } from "./client/limits.ts";
@@ -33,8 +33,8 @@ export interface BrowserConnectionOptions extends VatOptions {
   readonly signal?: AbortSignal;
   /** Finds out that the peer is gone without a word. Default: it is asked after 20 s of silence, and has 10 s. False: never. */
   readonly keepalive?: KeepaliveOptions | false;
-  /** Which of several servers is chosen. Default: the `first` that can be reached; with `round-robin`, each connection goes to the next one. */
-  readonly pick?: PickPolicy;
+  /** How calls come to one of several servers; as on Node. Default: `pick-first`. */
+  readonly balance?: BalancePolicy;
 }
 
 /** Options of `connect`. */
@@ -65,7 +65,7 @@ export async function connect(
   readConnectionLimits(options.limits);
   readStreamLimits(options);
   streamsOf(options.streamWindow);
-  const pick = readPick(options.pick);
+  const balance = readBalance(options.balance);
   const keepalive = keepaliveOf(options);
   checkAddresses(address, checkAddress);
   const random = randomOf(options);
@@ -73,7 +73,7 @@ export async function connect(
     endpoints: async (turn) =>
       inOrder(
         (await addressesOf(address)).map((one) => ({ address: one })),
-        pick,
+        balance,
         turn,
       ),
     open: opener(options),

@@ -82,7 +82,7 @@ export { type ByteSource, pump, toWebWritable } from "./streams/byte-stream-writ
 // Connections
 export { type BrowserConnectionOptions, type BrowserConnectOptions, connect } from "./browser-connect.ts";
 export type { ReconnectOptions, RetryOptions } from "./client/options.ts";
-export type { AddressSource, PickPolicy } from "./client/endpoint.ts";
+export type { AddressSource, BalancePolicy } from "./client/endpoint.ts";
 export type { KeepaliveOptions } from "./client/keepalive.ts";
 export type { ClientStatus, RpcClient } from "./client/rpc-client.ts";
 export type { Session } from "./client/session.ts";

@@ -1,6 +1,6 @@
 import { endpoints, isService, systemResolver } from "./client/addresses.ts";
 import { Dialer, type OpenTransport } from "./client/dial.ts";
-import { type AddressSource, addressText, checkAddresses, readPick } from "./client/endpoint.ts";
+import { type AddressSource, addressText, checkAddresses, readBalance } from "./client/endpoint.ts";
 import { keptClient } from "./client/kept-client.ts";
 import { keepaliveOf } from "./client/limits.ts";
 import {
@@ -23,7 +23,7 @@ export type { ConnectionOptions, ConnectOptions } from "./client/options.ts";
 
 /**
  * Connects to a vat: `host:port`, `tcp://host:port`, `tls://host:port`, `ws://host:port/path`, `wss://host:port/path`, `unix:path`, or
- * `srv://_service._tcp.domain` (`tls+srv://...`) for the servers that DNS names. Of several addresses the first is taken that can be reached; see `pick`.
+ * `srv://_service._tcp.domain` (`tls+srv://...`) for the servers that DNS names. Of several addresses the first is taken that can be reached; see `balance`.
  *
  * What it gives is one connection, whose capabilities end with it. With `reconnect` (or an option that needs it: `onSession`, `lazy`,
  * `maxConnectionAge`, `deadline`, `retry`) it is a client that outlives its connections. It resolves when the first session
@@ -45,9 +45,9 @@ export async function connect(
 ): Promise<TwoPartyClient | RpcClient> {
   checkOptions(address, options);
   const random = randomOf(options);
-  const { pick = "first", resolver = systemResolver, connectTimeout, clock } = options;
+  const { balance = "pick-first", resolver = systemResolver, connectTimeout, clock } = options;
   const dialer = new Dialer({
-    endpoints: (turn) => endpoints(address, pick, turn, resolver, random),
+    endpoints: (turn) => endpoints(address, balance, turn, resolver, random),
     open: opener(options),
     connectTimeout,
     clock,
@@ -68,7 +68,7 @@ const checkOptions = (address: AddressSource, options: ConnectOptions): void => 
   readStreamLimits(options);
   streamsOf(options.streamWindow);
   keepaliveOf(options);
-  readPick(options.pick);
+  readBalance(options.balance);
   checkAddresses(address, (one) => {
     if (!isService(one)) parseAddress(one);
   });

@@ -101,7 +101,7 @@ export type { ReconnectOptions, RetryOptions } from "./client/options.ts";
 export type { KeepaliveOptions } from "./client/keepalive.ts";
 export type { MethodList } from "./client/idempotent.ts";
 export type { Resolver, SrvRecord } from "./client/addresses.ts";
-export type { AddressSource, PickPolicy } from "./client/endpoint.ts";
+export type { AddressSource, BalancePolicy } from "./client/endpoint.ts";
 export { type ListenAddress, type ListenOptions, listen, type RpcServer } from "./listen.ts";
 export { metricsText, type ServerStats } from "./server-stats.ts";
 export type { CloseOptions, ConnectionStatus, VatOptions } from "./two-party-vat.ts";

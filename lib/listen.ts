@@ -10,7 +10,7 @@ import { readConnectionLimits } from "./rpc/limits.ts";
 import { streamsOf } from "./rpc/streaming/stream-window.ts";
 import { type Address, parseAddress } from "./transport/address.ts";
 import { ConnectionPlaces } from "./transport/connection-places.ts";
-import { type ListenSocketOptions, listenSocket, type SocketServer } from "./transport/listen-socket.ts";
+import { hungUpText, type ListenSocketOptions, listenSocket, type SocketServer } from "./transport/listen-socket.ts";
 import { readListenLimits, remoteLimits, strangerLimits } from "./transport/limits.ts";
 import type { PeerInfo, Transport } from "./transport/transport.ts";
 import type { WebSocketMount } from "./transport/web-socket-mount.ts";
@@ -70,6 +70,11 @@ export const listen = async (
     const connection = new TwoPartyServer(transport, options);
     logger.debug({ conn: connection.conn, peer: transport.peer.address }, "connection accepted");
     state.add(connection);
+    if (!transport.peer.encrypted) return;
+    void connection.closed.then(({ code }) => {
+      if (transport.bytesReceived !== 0 || code !== "CAPNP_DISCONNECTED" || state.isClosing) return;
+      logger.warn({ conn: connection.conn, peer: transport.peer.address, reason: hungUpText }, "connection failed");
+    });
   };
   const { authorize } = options;
   const accept = authorize === undefined ? serve : authorized(authorize, state, options, serve);

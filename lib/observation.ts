@@ -81,6 +81,8 @@ export class ConnectionObserver implements CallObserver {
   readonly conn = ++connections;
   readonly side: "client" | "server";
   readonly peer: PeerInfo;
+  /** Told when the peer answers a call with kind `disconnected`. */
+  onDisconnectedAnswer: () => void = () => undefined;
   readonly #logger: Logger;
   #child: Logger | undefined;
 
@@ -125,6 +127,10 @@ export class ConnectionObserver implements CallObserver {
     if (error instanceof CapnpError) {
       this.#logger.debug({ ...fields, code: error.code, kind: error.kind }, "call failed");
     } else this.#logger.warn({ ...fields, kind: "failed", err: error }, "call failed");
+  }
+
+  answeredDisconnected(): void {
+    this.onDisconnectedAnswer();
   }
 
   logger(interfaceId: bigint, methodId: number, call: number): Logger {

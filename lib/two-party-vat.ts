@@ -190,6 +190,11 @@ abstract class TwoPartyVat {
     return this.#connection.over;
   }
 
+  /** Calls back when the peer answers a call with kind `disconnected`, though the connection stands. @internal */
+  protected onDisconnectedAnswer(listener: () => void): void {
+    this.#observer.onDisconnectedAnswer = listener;
+  }
+
   /** Why the connection is over; undefined while it stands. */
   get closedBy(): CapnpError | undefined {
     return this.#connection.closedBy;

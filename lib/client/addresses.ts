@@ -2,7 +2,7 @@ import { lookup, resolveSrv } from "node:dns/promises";
 import { isIP } from "node:net";
 import { CapnpError } from "../errors.ts";
 import { formatHostPort } from "../transport/address.ts";
-import { type AddressSource, addressesOf, type Endpoint, inOrder, type PickPolicy } from "./endpoint.ts";
+import { type AddressSource, addressesOf, type Endpoint, inOrder, type BalancePolicy } from "./endpoint.ts";
 
 export interface SrvRecord {
   readonly name: string;
@@ -30,7 +30,7 @@ const hostForm = /^(?:(tcp|tls):\/\/)?([^/:[\]]+):(\d+)\/?$/i;
 /** Where to connect to now, in the order in which to try. Names are resolved each time: servers move. */
 export const endpoints = async (
   source: AddressSource,
-  pick: PickPolicy,
+  balance: BalancePolicy,
   turn: number,
   resolver: Resolver,
   random: () => number,
@@ -39,19 +39,19 @@ export const endpoints = async (
   let failure: unknown;
   for (const address of await addressesOf(source)) {
     try {
-      found.push(...(await expand(address, pick, resolver, random)));
+      found.push(...(await expand(address, balance, resolver, random)));
     } catch (error) {
       // The others may be found.
       failure = error;
     }
   }
   if (found.length === 0) throw failure;
-  return inOrder(found, pick, turn);
+  return inOrder(found, balance, turn);
 };
 
 const expand = async (
   address: string,
-  pick: PickPolicy,
+  balance: BalancePolicy,
   resolver: Resolver,
   random: () => number,
 ): Promise<Endpoint[]> => {
@@ -62,12 +62,12 @@ const expand = async (
     return servers(
       `${transport.toLowerCase()}://`,
       service,
-      pick === "first" ? shuffled(records, random) : sorted(records),
+      balance === "pick-first" ? shuffled(records, random) : sorted(records),
     );
   }
   const host = hostForm.exec(address);
-  // With "first", the system's own resolution at each connection does all that is needed.
-  if (pick === "first" || host === null || isIP(host[2] as string) !== 0) return [{ address }];
+  // With "pick-first", the system's own resolution at each connection does all that is needed.
+  if (balance === "pick-first" || host === null || isIP(host[2] as string) !== 0) return [{ address }];
   const [, scheme = "tcp", name, port] = host as unknown as [string, string | undefined, string, string];
   const ips = await resolved(name, () => resolver.lookup(name));
   return [...ips].sort().map((ip) => ({

@@ -18,6 +18,15 @@ export interface DialerOptions {
   readonly random: () => number;
 }
 
+/** Looks at what was connected to, and makes something of it. */
+export type Accept<T> = (transport: Transport, signal: AbortSignal) => T | Promise<T>;
+
+/** Why a server could not be reached. */
+export interface DialFailure {
+  readonly address: string;
+  readonly error: unknown;
+}
+
 /** Time that runs out, as a signal; `stop` when the work is done. */
 export const timeLimit = (
   clock: Clock,
@@ -64,23 +73,38 @@ export class Dialer {
     this.#turn = Math.floor(options.random() * 1024);
   }
 
+  /** Where the servers are now, in the order in which to try them. */
+  resolve(timeout: number, signal: AbortSignal | undefined): Promise<readonly Endpoint[]> {
+    return this.#within(timeout, signal, "the names of the servers", () => this.#options.endpoints(this.#turn++));
+  }
+
   /**
+   * Connects to the first server that can be reached.
+   *
    * @param timeout Milliseconds for all of it.
    * @param accept Looks at what was connected to: where it rejects, the next server is tried.
    */
-  async dial<T>(
+  async dial<T>(timeout: number, signal: AbortSignal | undefined, accept: Accept<T>): Promise<T> {
+    if (isAborted(signal)) throw canceled(signal);
+    const until = this.#clock.now() + timeout;
+    const found = await this.resolve(timeout, signal);
+    return this.dialOneOf(found, until - this.#clock.now(), signal, accept);
+  }
+
+  /** The same, of servers that are known. */
+  async dialOneOf<T>(
+    servers: readonly Endpoint[],
     timeout: number,
     signal: AbortSignal | undefined,
-    accept: (transport: Transport, signal: AbortSignal) => T | Promise<T>,
+    accept: Accept<T>,
   ): Promise<T> {
     if (isAborted(signal)) throw canceled(signal);
     const clock = this.#clock;
     const until = clock.now() + timeout;
-    const { endpoints, open } = this.#options;
-    const found = await this.#within(timeout, signal, "the names of the servers", () => endpoints(this.#turn++));
-    const failures: { readonly address: string; readonly error: unknown }[] = [];
-    for (const [index, endpoint] of found.entries()) {
-      const share = (until - clock.now()) / (found.length - index);
+    const { open } = this.#options;
+    const failures: DialFailure[] = [];
+    for (const [index, endpoint] of servers.entries()) {
+      const share = (until - clock.now()) / (servers.length - index);
       try {
         return await this.#within(share, signal, endpoint.address, async (limit) => {
           const transport = await open(endpoint, limit);
@@ -136,7 +160,8 @@ const canceled = (signal: AbortSignal | undefined, cause?: unknown): CapnpError 
     ? signal.reason
     : new CapnpError("CAPNP_CANCELED", "The attempt to connect was canceled.", { cause: signal?.reason ?? cause });
 
-const whichFailed = (failures: readonly { readonly address: string; readonly error: unknown }[]): unknown => {
+/** One error that tells of all servers. */
+export const whichFailed = (failures: readonly DialFailure[]): unknown => {
   if (failures.length === 1) return failures[0]?.error;
   const reasons = failures.map(({ address, error }) => `${address}: ${error instanceof Error ? error.message : error}`);
   const [{ error: first } = { error: undefined }] = failures;

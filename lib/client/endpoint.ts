@@ -6,8 +6,8 @@ export type AddressSource =
   | readonly string[]
   | (() => string | readonly string[] | PromiseLike<string | readonly string[]>);
 
-/** How one of several servers is chosen: `first` that can be reached, or each in turn. */
-export type PickPolicy = "first" | "round-robin";
+/** How calls come to one of several servers: all to the first that can be reached, or to each in turn. */
+export type BalancePolicy = "pick-first" | "round-robin";
 
 /** Something that can be connected to. */
 export interface Endpoint {
@@ -19,9 +19,10 @@ export interface Endpoint {
 }
 
 /** Throws CAPNP_RANGE for a policy that is none. */
-export const readPick = (pick: PickPolicy = "first"): PickPolicy => {
-  if (pick === "first" || pick === "round-robin") return pick;
-  throw new CapnpError("CAPNP_RANGE", `pick is "first" or "round-robin", not ${JSON.stringify(pick)}.`);
+export const readBalance = (balance: BalancePolicy = "pick-first"): BalancePolicy => {
+  if (balance === "pick-first" || balance === "round-robin") return balance;
+  const text = `balance is "pick-first" or "round-robin", not ${JSON.stringify(balance)}.`;
+  throw new CapnpError("CAPNP_RANGE", text);
 };
 
 /** Throws CAPNP_ADDRESS for what can hold no address, and calls `check` with those that can be known before connecting. */
@@ -41,11 +42,12 @@ export const addressesOf = async (source: AddressSource): Promise<readonly strin
   return list;
 };
 
-const priorityOf = ({ priority = 0 }: Endpoint): number => priority;
+/** The lower the number, the sooner it is connected to. */
+export const priorityOf = ({ priority = 0 }: Endpoint): number => priority;
 
 /** In the order in which to try. `round-robin` begins with another one at each turn; those of a higher number stay behind. */
-export const inOrder = (found: readonly Endpoint[], pick: PickPolicy, turn: number): readonly Endpoint[] => {
-  if (pick === "first") return found;
+export const inOrder = (found: readonly Endpoint[], balance: BalancePolicy, turn: number): readonly Endpoint[] => {
+  if (balance === "pick-first") return found;
   const lowest = Math.min(...found.map(priorityOf));
   const [usual, spare] = [
     found.filter((one) => priorityOf(one) === lowest),

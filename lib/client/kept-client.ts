@@ -3,6 +3,7 @@ import { type Clock, systemClock } from "../rpc/clock.ts";
 import type { VatOptions } from "../two-party-vat.ts";
 import { Backoff } from "./backoff.ts";
 import type { Dialer } from "./dial.ts";
+import type { BalancePolicy } from "./endpoint.ts";
 import { IdempotentMethods } from "./idempotent.ts";
 import type { KeepaliveOptions } from "./keepalive.ts";
 import { keepaliveOf, readClientLimits, readReconnectLimits, readRetryLimits } from "./limits.ts";
@@ -13,7 +14,12 @@ import { RpcClient } from "./rpc-client.ts";
 
 /** What `connect` makes where `needsSessions` says so. Resolves when the first session stands, with `lazy` at once. */
 export const keptClient = async (
-  options: VatOptions & KeptOptions & { readonly keepalive?: KeepaliveOptions | false; readonly signal?: AbortSignal },
+  options: VatOptions &
+    KeptOptions & {
+      readonly balance?: BalancePolicy;
+      readonly keepalive?: KeepaliveOptions | false;
+      readonly signal?: AbortSignal;
+    },
   address: string,
   dialer: Dialer,
   random: () => number,
@@ -31,6 +37,7 @@ export const keptClient = async (
     logger,
     random,
     reconnects: reconnect !== false,
+    isBalanced: options.balance === "round-robin" && reconnect !== false,
     keepalive: keepaliveOf(options),
     onSession: options.onSession,
     retry: retryPolicy(options.retry, clock, () => new Backoff(minDelay, maxDelay, random)),

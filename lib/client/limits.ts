@@ -28,7 +28,7 @@ export const keepaliveLimits = {
 
 export const retryLimits = {
   attempts: { kind: "count", default: 3 },
-  budget: { kind: "count", default: 10 },
+  budget: { kind: "count", default: 100 },
   refill: { kind: "rate", default: 0.1 },
 } as const satisfies Record<string, Limit>;
 

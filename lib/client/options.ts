@@ -1,7 +1,7 @@
 import type { ConnectSocketOptions } from "../transport/connect-socket.ts";
 import type { VatOptions } from "../two-party-vat.ts";
 import type { Resolver } from "./addresses.ts";
-import type { PickPolicy } from "./endpoint.ts";
+import type { BalancePolicy } from "./endpoint.ts";
 import type { MethodList } from "./idempotent.ts";
 import type { KeepaliveOptions } from "./keepalive.ts";
 import type { Session } from "./session.ts";
@@ -31,7 +31,10 @@ export interface RetryOptions {
   readonly methods?: MethodList;
   /** How often a call is made at the most, the first time included. Default: 3. */
   readonly attempts?: number;
-  /** How many retries may be made at once; each takes a token of so many. Default: 10. */
+  /**
+   * How many retries may be made at once; each takes a token of so many. All calls in flight are lost with a connection, so it
+   * should be no less than there are as a rule. Default: 100.
+   */
   readonly budget?: number;
   /** The part of a token that each such call gives back when it returns. Default: 0.1, so that in the long run one call in eleven is a retry. */
   readonly refill?: number;
@@ -47,10 +50,12 @@ export interface ConnectionOptions extends VatOptions, Omit<ConnectSocketOptions
   /** Finds out that the peer is gone without a word. Default: it is asked after 20 s of silence, and has 10 s. False: never. */
   readonly keepalive?: KeepaliveOptions | false;
   /**
-   * Which of several servers is chosen. Default: the `first` that can be reached, in the order given. With `round-robin`, each
-   * connection goes to the next one, beginning anywhere; a name counts as many servers as it has addresses.
+   * How calls come to one of several servers. Default: `pick-first`, one connection, to the first server that can be reached, in
+   * the order given. `round-robin`: a client that reconnects has a connection to each server, and each call on a capability that it
+   * gives goes to the next one; a server that cannot be reached is left out until it is back. A single connection goes to the next
+   * server, beginning anywhere. A name counts as many servers as it has addresses.
    */
-  readonly pick?: PickPolicy;
+  readonly balance?: BalancePolicy;
   /** What turns names into addresses, for `round-robin` and `srv://`. Default: the system's. */
   readonly resolver?: Resolver;
 }

@@ -12,21 +12,22 @@ import { AnyPointerReader, type PointerTypeArgument } from "../schema/any-pointe
 import { clientOf, type InterfaceClient, type InterfaceType, requireHook } from "../schema/interface-client.ts";
 import { unlimitedNesting } from "../serialization/read-limiter.ts";
 import type { PeerInfo } from "../transport/transport.ts";
+import { addStats } from "../server-stats.ts";
 import type { ConnectionStatus } from "../two-party-vat.ts";
 import { DeadlineClient } from "./deadline-client.ts";
 import { RetryingClient, type RetryPolicy } from "./retrying-client.ts";
 import type { Session } from "./session.ts";
-import { SessionLoop, type SessionLoopOptions } from "./session-loop.ts";
+import { Sessions, type SessionsOptions } from "./sessions.ts";
 import { StableClient } from "./stable-client.ts";
 
 /**
- * `connecting`: an attempt to connect is under way. `connected`: a session stands. `disconnected`: there is none; another attempt
- * follows, unless this is an end. `closed`: for good.
+ * `connected`: a session stands; with `balance: "round-robin"`, at least one. `connecting`: there is none, and an attempt to connect
+ * is under way. `disconnected`: neither; another attempt follows, unless this is an end. `closed`: for good.
  */
 export type ClientStatus = "connecting" | ConnectionStatus;
 
 /** @internal */
-export interface RpcClientOptions extends SessionLoopOptions {
+export interface RpcClientOptions extends SessionsOptions {
   /** Infinity where there is none. */
   readonly deadline: number;
   readonly retry: RetryPolicy | undefined;
@@ -40,7 +41,7 @@ export interface RpcClientOptions extends SessionLoopOptions {
  */
 export class RpcClient {
   readonly #options: RpcClientOptions;
-  readonly #loop: SessionLoop;
+  readonly #sessions: Sessions;
   #states: BehaviorSubject<ClientStatus> | undefined;
   #status: ClientStatus = "disconnected";
 
@@ -48,8 +49,8 @@ export class RpcClient {
   constructor(options: RpcClientOptions) {
     this.#options = options;
     const release = holdBootstrap(options.vat.bootstrap);
-    this.#loop = new SessionLoop(options, (status) => this.#changed(status));
-    void this.#loop.closed.then(release);
+    this.#sessions = new Sessions(options, (status) => this.#changed(status));
+    void this.#sessions.closed.then(release);
   }
 
   #changed(status: ClientStatus): void {
@@ -61,7 +62,7 @@ export class RpcClient {
 
   /** Resolves when the first session stands. @internal */
   static started(client: RpcClient, signal: AbortSignal | undefined): Promise<void> {
-    return client.#loop.first(signal);
+    return client.#sessions.first(signal);
   }
 
   /** The state now, and whenever it changes; completes after `closed`. */
@@ -78,49 +79,63 @@ export class RpcClient {
     return this.#status;
   }
 
-  /** The connection that stands; undefined while there is none. */
+  /** The connection that stands; undefined while there is none. With `balance: "round-robin"` it is any one of `sessions`. */
   get session(): Session | undefined {
-    return this.#loop.line.session;
+    return this.#sessions.line.session;
+  }
+
+  /** The connections that calls go to: one at the most, or with `balance: "round-robin"` one for each server that can be reached. */
+  get sessions(): readonly Session[] {
+    return this.#sessions.line.sessions;
   }
 
   /** How many calls wait for a connection. */
   get waitingCalls(): number {
-    return this.#loop.line.length;
+    return this.#sessions.line.length;
   }
 
   /** Resolves with the reason when the client is closed for good. It never rejects. */
   get closed(): Promise<CapnpError> {
-    return this.#loop.closed;
+    return this.#sessions.closed;
   }
 
   /** Why the client is closed; undefined while it is not. */
   get closedBy(): CapnpError | undefined {
-    return this.#loop.line.closedBy;
+    return this.#sessions.line.closedBy;
   }
 
-  /** Who is at the other end of the connection, or was of the last one. */
+  /** Who is at the other end of the latest connection. */
   get peer(): PeerInfo {
-    return this.#loop.latest?.peer ?? { address: this.#options.address, encrypted: false, authenticated: false };
+    return this.#sessions.latest?.peer ?? { address: this.#options.address, encrypted: false, authenticated: false };
   }
 
-  /** Rows of the tables and messages so far of the connection, or of the last one. */
+  /** Rows of the tables and messages so far of the connections that stand together, or of the last one. */
   stats(): ConnectionStats {
-    return this.#loop.latest?.stats() ?? nothingYet();
+    const [first, ...others] = this.#known;
+    if (first === undefined) return nothingYet();
+    return others.length === 0 ? first.stats() : addStats([first, ...others].map((session) => session.stats()));
   }
 
   /** True where neither side asks, holds or owes the other anything, and no call waits. */
   get isIdle(): boolean {
-    return this.waitingCalls === 0 && (this.#loop.latest?.isIdle ?? true);
+    return this.waitingCalls === 0 && this.#known.every(({ isIdle }) => isIdle);
   }
 
-  /** Ways in which the tables of the connection contradict each other: none, unless this library has a bug. For tests. */
+  /** Ways in which the tables of the connections contradict each other: none, unless this library has a bug. For tests. */
   check(): string[] {
-    return this.#loop.latest?.check() ?? [];
+    return this.#known.flatMap((session) => session.check());
   }
 
-  /** The tables of the connection as plain objects, for people; undefined before the first one. */
+  /** The sessions that stand, or the last one. */
+  get #known(): readonly Session[] {
+    const { sessions } = this;
+    const { latest } = this.#sessions;
+    return sessions.length > 0 || latest === undefined ? sessions : [latest];
+  }
+
+  /** The tables of the latest connection as plain objects, for people; undefined before the first one. See `sessions` for others. */
   dump(): ConnectionDump | undefined {
-    return this.#loop.latest?.dump();
+    return this.#sessions.latest?.dump();
   }
 
   /** The capability that the server exposes, as the given interface: good for as long as the client is open. */
@@ -179,14 +194,14 @@ export class RpcClient {
 
   #stable(find: (session: Session) => ClientHook): ClientHook {
     const { deadline, retry, clock } = this.#options;
-    let hook: ClientHook = new StableClient(this.#loop.line, find);
+    let hook: ClientHook = new StableClient(this.#sessions.line, find);
     if (retry !== undefined) hook = new RetryingClient(hook, retry);
     return deadline === Number.POSITIVE_INFINITY ? hook : new DeadlineClient(hook, deadline, clock);
   }
 
   /** Ends the connection for good. Calls in flight and calls that wait fail with `disconnected`. */
   async close(): Promise<void> {
-    await this.#loop.close(new CapnpError("CAPNP_DISCONNECTED", "The client was closed on this side."));
+    await this.#sessions.close(new CapnpError("CAPNP_DISCONNECTED", "The client was closed on this side."));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,238 +1,172 @@
-import { CapnpError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
-import { toError } from "../rpc/capability/thrown.ts";
+import type { CapnpError } from "../errors.ts";
 import type { Clock } from "../rpc/clock.ts";
-import type { VatOptions } from "../two-party-vat.ts";
+import { toError } from "../rpc/capability/thrown.ts";
 import { Backoff, pause } from "./backoff.ts";
-import type { Dialer } from "./dial.ts";
-import { Session } from "./session.ts";
-import { WaitingLine } from "./waiting-line.ts";
+import type { Accept } from "./dial.ts";
+import type { Session } from "./session.ts";
+import type { SessionMaker } from "./session-maker.ts";
 
 export interface SessionLoopOptions {
-  readonly dialer: Dialer;
-  readonly vat: VatOptions;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: () => number;
   readonly reconnects: boolean;
   readonly minDelay: number;
   readonly maxDelay: number;
-  readonly maxAttempts: number;
-  readonly maxWaitingCalls: number;
-  readonly waitTimeout: number;
-  readonly keepalive: { readonly idle: number; readonly timeout: number };
-  readonly onSession: ((session: Session, context: { readonly signal: AbortSignal }) => unknown) | undefined;
-  readonly sessionTimeout: number;
   readonly maxConnectionAge: number;
-  readonly connectionGrace: number;
 }
 
-type Status = "connecting" | "connected" | "disconnected" | "closed";
+/** Connects to a server, in so many milliseconds. */
+export type Dial = (timeout: number, signal: AbortSignal, accept: Accept<Session>) => Promise<Session>;
 
-/** What will not be better the next time, as far as anybody can tell: the first time it is told to who connects. */
-const isHopeless = (error: unknown): boolean =>
-  !(error instanceof CapnpError) || error.kind !== "disconnected" || error.code === "CAPNP_TLS";
+/** Who runs a loop: is told what happens, at once. */
+export interface SessionLoopHost {
+  /** Milliseconds that an attempt may take which begins now. */
+  readonly timeLeft: number;
+  /** An attempt to connect begins. */
+  attempts(loop: SessionLoop): void;
+  /** Calls may go to this session; and no more to the one before it, which comes of age. */
+  stands(loop: SessionLoop, session: Session, previous: Session | undefined): void;
+  /** No call may go to this session any more: it is over, or the server is about to end it. */
+  left(loop: SessionLoop, session: Session): void;
+  /** An attempt has failed, or the only session is over. Says whether there is to be another attempt. */
+  failed(loop: SessionLoop, error: unknown): boolean;
+  /** Nothing that should happen. */
+  broke(error: Error): void;
+}
 
 /**
- * Sees to it that there is a session.
+ * Sees to it that there is a session, with one server or with one of several.
  *
- *     idle ── wanted ──> connecting ── greeted, onSession done ──> connected ── lost ──> disconnected ── delay ──> connecting ...
- *       └───────────────────────────── close, or no more attempts ──────────────────────────────────> closed
+ *     idle ── run ──> connecting ── greeted, onSession done ──> connected ── lost, or the server leaves ──> delay ──> connecting ...
+ *       └──────────────────────── stop, or no more attempts ────────────────────────> stopped
  *
- * A session that has come of age is replaced while it stands: connected ── next one stands ──> connected, and the old one is
- * closed when the calls on it have returned.
+ * A session that has come of age is replaced while it stands: connected ── next one stands ──> connected.
  */
 export class SessionLoop {
-  readonly line: WaitingLine;
-  /** Resolves with the reason when there will be no more sessions. */
-  readonly closed: Promise<CapnpError>;
+  /** The server, for people; empty where it is one of several. */
+  readonly name: string;
+  readonly #dial: Dial;
+  readonly #maker: SessionMaker;
+  readonly #host: SessionLoopHost;
   readonly #options: SessionLoopOptions;
-  readonly #tell: (status: Status) => void;
   readonly #backoff: Backoff;
   readonly #stop = new AbortController();
-  readonly #open = new Set<Session>();
-  #resolveClosed!: (reason: CapnpError) => void;
-  #latest: Session | undefined;
   #isRunning = false;
-  #count = 0;
-  #lastError: unknown;
-  #first: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined;
-  /** Until when the first session has to stand. */
-  #firstUntil = Number.POSITIVE_INFINITY;
+  #session: Session | undefined;
+  /** Attempts so far. */
+  attempts = 0;
+  /** Attempts that have failed one after the other. */
+  failures = 0;
+  isAttempting = false;
+  /** Why there is no session, where that is known. */
+  lastError: unknown;
 
-  constructor(options: SessionLoopOptions, tell: (status: Status) => void) {
+  constructor(name: string, dial: Dial, maker: SessionMaker, host: SessionLoopHost, options: SessionLoopOptions) {
+    this.name = name;
+    this.#dial = dial;
+    this.#maker = maker;
+    this.#host = host;
     this.#options = options;
-    this.#tell = tell;
     this.#backoff = new Backoff(options.minDelay, options.maxDelay, options.random);
-    this.closed = new Promise((resolve) => {
-      this.#resolveClosed = resolve;
-    });
-    this.line = new WaitingLine({
-      maxWaitingCalls: options.maxWaitingCalls,
-      waitTimeout: options.waitTimeout,
-      clock: options.clock,
-      wanted: () => this.#run(),
-      why: () => this.#lastError,
-    });
   }
 
-  /** The session that stands, or the last one that did. */
-  get latest(): Session | undefined {
-    return this.#latest;
+  /** The session that stands. */
+  get session(): Session | undefined {
+    return this.#session;
   }
 
-  /** Begins, and resolves when the first session stands. Rejects, and closes, where there is no hope of one, or no time left. */
-  async first(signal: AbortSignal | undefined): Promise<void> {
-    const { clock, dialer } = this.#options;
-    this.#firstUntil = clock.now() + dialer.timeout;
-    const abort = (): void => {
-      const text = "The attempt to connect was canceled.";
-      this.#end(new CapnpError("CAPNP_CANCELED", text, { cause: signal?.reason }));
-    };
-    signal?.addEventListener("abort", abort, { once: true });
-    try {
-      await new Promise<void>((resolve, reject) => {
-        this.#first = { resolve, reject };
-        if (signal?.aborted === true) abort();
-        else this.#run();
-      });
-    } finally {
-      this.#first = undefined;
-      this.#firstUntil = Number.POSITIVE_INFINITY;
-      signal?.removeEventListener("abort", abort);
-    }
-  }
-
-  #run(): void {
-    if (this.#isRunning || this.#stop.signal.aborted) return;
+  run(): void {
+    if (this.#isRunning || this.#isStopped) return;
     this.#isRunning = true;
-    void this.#keepConnected().catch((error: unknown) => this.#end(toError(error)));
+    void this.#keepConnected().catch((error: unknown) => this.#host.broke(toError(error)));
+  }
+
+  /** No more attempts. What stood is for the caller to close. */
+  stop(): Session | undefined {
+    this.#stop.abort();
+    const session = this.#session;
+    this.#session = undefined;
+    this.isAttempting = false;
+    return session;
+  }
+
+  get #isStopped(): boolean {
+    return this.#stop.signal.aborted;
   }
 
   async #keepConnected(): Promise<void> {
+    const { clock, reconnects } = this.#options;
     for (;;) {
       const session = await this.#connect();
       if (session === undefined) return;
-      const stoodAt = this.#options.clock.now();
+      const stoodAt = clock.now();
       const isLost = await this.#oldOrLost(session);
-      if (this.#stop.signal.aborted) return;
+      if (this.#isStopped) return;
       if (!isLost) continue;
-      const lasted = this.#options.clock.now() - stoodAt;
-      if (!this.#options.reconnects) {
-        this.#end(session.closedBy);
+      if (!reconnects) {
+        this.#host.failed(this, session.closedBy);
         return;
       }
       // One that is lost as soon as it stands is no success: the delays go on growing.
-      if (lasted > this.#backoff.bound) this.#backoff.reset();
+      if (clock.now() - stoodAt > this.#backoff.bound) this.#backoff.reset();
       await this.#rest();
+      if (this.#isStopped) return;
     }
   }
 
   async #rest(): Promise<void> {
+    const { clock, logger } = this.#options;
     const delay = this.#backoff.next();
-    const reason = this.#lastError instanceof Error ? this.#lastError.message : undefined;
-    this.#options.logger.warn({ delay: Math.round(delay), reason }, "no connection; another attempt follows");
-    const left = this.#firstUntil - this.#options.clock.now();
-    await pause(this.#options.clock, Math.min(delay, Math.max(left, 0)), this.#stop.signal);
+    const reason = this.lastError instanceof Error ? this.lastError.message : undefined;
+    const fields = { ...(this.name === "" ? {} : { peer: this.name }), delay: Math.round(delay), reason };
+    logger.warn(fields, "no connection; another attempt follows");
+    await pause(clock, Math.min(delay, Math.max(this.#host.timeLeft, 0)), this.#stop.signal);
   }
 
   /** Connects until a session stands; undefined where there will be none. */
   async #connect(): Promise<Session | undefined> {
-    const { clock, dialer, maxAttempts, reconnects } = this.#options;
-    for (let failures = 0; ; ) {
-      if (this.line.session === undefined) this.#tell("connecting");
+    for (;;) {
+      this.attempts++;
+      this.isAttempting = true;
+      this.#host.attempts(this);
       try {
-        const left = this.#firstUntil - clock.now();
-        const timeout = Math.min(dialer.timeout, left);
-        const session = await dialer.dial(timeout, this.#stop.signal, (transport, signal) =>
-          this.#greet(transport, signal),
+        const session = await this.#dial(this.#host.timeLeft, this.#stop.signal, (transport, signal) =>
+          this.#maker.greet(transport, signal),
         );
-        await this.#prepare(session);
+        await this.#maker.prepare(session, (error) => {
+          this.lastError = error;
+        });
+        if (this.#isStopped) {
+          await session.close();
+          return undefined;
+        }
         this.#stand(session);
         return session;
       } catch (error) {
-        if (this.#stop.signal.aborted) return undefined;
-        this.#lastError = error;
-        failures++;
-        if (this.line.session === undefined) this.#tell("disconnected");
-        const isTooLate = this.#firstUntil - clock.now() <= 0;
-        if (!reconnects || failures >= maxAttempts || (this.#first !== undefined && (isTooLate || isHopeless(error)))) {
-          this.#end(error);
-          return undefined;
-        }
+        if (this.#isStopped) return undefined;
+        this.isAttempting = false;
+        this.failures++;
+        this.lastError = error;
+        if (!this.#host.failed(this, error)) return undefined;
         await this.#rest();
-        if (this.#stop.signal.aborted) return undefined;
-        if (this.#first !== undefined && this.#firstUntil - clock.now() < 1) {
-          // With no time for another attempt, why the last one failed is the better answer.
-          this.#end(error);
-          return undefined;
-        }
+        if (this.#isStopped) return undefined;
       }
-    }
-  }
-
-  /** A session that has been answered: what only accepts connections, and says nothing, is no server. */
-  async #greet(transport: ConstructorParameters<typeof Session>[0], signal: AbortSignal): Promise<Session> {
-    const { vat, keepalive, clock } = this.#options;
-    const session = new Session(transport, vat, this.#count + 1);
-    this.#open.add(session);
-    void session.closed.then(() => this.#open.delete(session));
-    signal.throwIfAborted();
-    await Session.greeted(session);
-    Session.watch(session, keepalive, clock);
-    return session;
-  }
-
-  /** Runs `onSession`, and waits for it for a while. Where it fails, so does the session. */
-  async #prepare(session: Session): Promise<void> {
-    this.#count++;
-    const { onSession, sessionTimeout, clock, logger } = this.#options;
-    if (onSession === undefined) return;
-    let isStanding = false;
-    const work = (async () => {
-      await onSession(session, { signal: session.signal });
-    })();
-    const failed = work.catch((error: unknown) => {
-      // After the connection is over, its failure is only an echo of that.
-      if (isStanding && session.closedBy === undefined) {
-        logger.error({ err: error, session: session.number }, "onSession failed; the connection is closed");
-        this.#lastError = error;
-        void session.close();
-      }
-      throw error;
-    });
-    failed.catch(() => undefined);
-    let stopTimer = (): void => undefined;
-    const enough = new Promise<void>((resolve) => {
-      if (sessionTimeout !== Number.POSITIVE_INFINITY) stopTimer = clock.after(sessionTimeout, resolve);
-    });
-    const over = session.closed.then((reason) => {
-      throw reason;
-    });
-    over.catch(() => undefined);
-    try {
-      await Promise.race([failed, enough, over]);
-      isStanding = true;
-    } catch (error) {
-      if (session.closedBy === undefined) await session.close();
-      throw error;
-    } finally {
-      stopTimer();
     }
   }
 
   #stand(session: Session): void {
     if (session.closedBy !== undefined) throw session.closedBy;
-    const previous = this.line.session;
-    this.#latest = session;
-    this.#lastError = undefined;
-    this.line.stand(session);
-    if (previous !== undefined) void this.#retire(previous);
-    this.#tell("connected");
-    this.#first?.resolve();
+    const previous = this.#session;
+    this.#session = session;
+    this.isAttempting = false;
+    this.failures = 0;
+    this.lastError = undefined;
+    this.#host.stands(this, session, previous);
   }
 
-  /** Resolves when the session is lost (true) or has come of age (false). */
+  /** Resolves when calls may no longer go to the session (true), or when it has come of age (false). */
   async #oldOrLost(session: Session): Promise<boolean> {
     const { maxConnectionAge, random, clock, reconnects } = this.#options;
     let stopTimer = (): void => undefined;
@@ -240,59 +174,19 @@ export class SessionLoop {
       if (maxConnectionAge === Number.POSITIVE_INFINITY || !reconnects) return;
       stopTimer = clock.after(maxConnectionAge * (0.9 + 0.2 * random()), () => resolve(false));
     });
-    const lost = session.closed.then((reason): true => {
-      if (this.#latest === session) {
-        this.#lastError ??= reason;
-        this.line.leave();
-        if (!this.#stop.signal.aborted) this.#tell("disconnected");
+    const lost = (reason: CapnpError): true => {
+      if (this.#session === session) {
+        this.#session = undefined;
+        this.lastError ??= reason;
+        this.#host.left(this, session);
       }
       return true;
-    });
+    };
+    const over = session.closed.then(lost);
     try {
-      return await Promise.race([old, lost]);
+      return await Promise.race([old, over, ...(reconnects ? [session.leaving.then(lost)] : [])]);
     } finally {
       stopTimer();
     }
   }
-
-  /** Lets the calls on a session return, and closes it. */
-  async #retire(session: Session): Promise<void> {
-    const { clock, connectionGrace } = this.#options;
-    Session.replaced(session);
-    const until = clock.now() + connectionGrace;
-    while (session.closedBy === undefined && session.stats().questions > 0 && clock.now() < until) {
-      await pause(clock, Math.min(retireLook, until - clock.now()), this.#stop.signal);
-      if (this.#stop.signal.aborted) break;
-    }
-    await session.close();
-  }
-
-  #end(cause: unknown): void {
-    const error = toError(cause);
-    const reason =
-      error instanceof CapnpError
-        ? error
-        : new CapnpError("CAPNP_DISCONNECTED", `The client is closed: ${error.message}`, { cause });
-    this.#first?.reject(cause);
-    void this.close(reason);
-  }
-
-  /** No more sessions. Calls in flight and calls that wait fail. */
-  async close(reason: CapnpError): Promise<void> {
-    if (this.line.closedBy === undefined) {
-      const toCallers =
-        reason.kind === "disconnected"
-          ? reason
-          : new CapnpError("CAPNP_DISCONNECTED", `The client is closed: ${reason.message}`, { cause: reason });
-      this.#stop.abort(reason);
-      this.line.close(toCallers);
-      this.#first?.reject(reason);
-    }
-    await Promise.all([...this.#open].map((session) => session.close()));
-    this.#tell("closed");
-    this.#resolveClosed(reason);
-  }
 }
-
-/** Milliseconds between two looks whether a session that was replaced is done. */
-const retireLook = 50;

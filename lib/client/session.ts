@@ -43,17 +43,29 @@ export const watchPeer = (
 
 /** One connection of a client that reconnects: what `onSession` is given. What it hands out ends with it. */
 export class Session extends TwoPartyClient {
-  /** 1 for the first connection of the client, then 2, 3 and so on. */
-  readonly number: number;
   readonly #transport: Transport;
   readonly #over = new AbortController();
+  #number = 0;
+  #leave!: (reason: CapnpError) => void;
+  /** Whether the peer is being asked if it still serves; `again` where it said `disconnected` once more meanwhile. */
+  #asking: "no" | "yes" | "again" | "never more" = "no";
+
+  /** Resolves when the peer has said that it serves no more, though the connection stands: it finishes what is at work. @internal */
+  readonly leaving: Promise<CapnpError>;
 
   /** @internal */
-  constructor(transport: Transport, options: VatOptions, number: number) {
+  constructor(transport: Transport, options: VatOptions) {
     super(transport, options);
     this.#transport = transport;
-    this.number = number;
+    this.leaving = new Promise((resolve) => {
+      this.#leave = resolve;
+    });
     void this.closed.then((reason) => this.#over.abort(reason));
+  }
+
+  /** 1 for the first connection of the client, then 2, 3 and so on. */
+  get number(): number {
+    return this.#number;
   }
 
   /** Aborted when the connection is over, or another one has taken its place: time to stop what was begun for it. */
@@ -61,23 +73,66 @@ export class Session extends TwoPartyClient {
     return this.#over.signal;
   }
 
-  /** @internal */
+  /** True while the peer is asked whether it still serves. @internal */
+  get isDoubtful(): boolean {
+    return this.#asking !== "no";
+  }
+
+  /** No call goes to it any more. @internal */
   static replaced(session: Session): void {
-    session.#over.abort(new CapnpError("CAPNP_DISCONNECTED", "Another connection has taken the place of this one."));
+    session.#over.abort(
+      new CapnpError("CAPNP_DISCONNECTED", "No call goes to this connection any more: another one takes its place."),
+    );
   }
 
-  /** @internal */
-  static watch(session: Session, times: { readonly idle: number; readonly timeout: number }, clock: Clock): void {
+  /** The peer has answered: from now on it is watched. @internal */
+  static begin(
+    session: Session,
+    number: number,
+    times: { readonly idle: number; readonly timeout: number },
+    clock: Clock,
+  ): void {
+    session.#number = number;
     watchPeer(session, session.#transport, times, clock);
+    session.onDisconnectedAnswer(() => session.#askWhetherItServes());
   }
 
-  /** Resolves when the peer has answered something; rejects where the connection is over before. @internal */
+  /**
+   * A peer that drains answers every new call with `disconnected`, and stays until those at work have returned, which may take
+   * long. But a method may fail with that kind, too, because of a connection of its own. What tells them apart is Bootstrap: a
+   * peer that serves has an answer to it.
+   */
+  #askWhetherItServes(): void {
+    if (this.#asking !== "no") {
+      if (this.#asking === "yes") this.#asking = "again";
+      return;
+    }
+    this.#asking = "yes";
+    askForSign(this).then(
+      () => this.#asked(undefined),
+      (error: unknown) => this.#asked(error),
+    );
+  }
+
+  #asked(error: unknown): void {
+    const isWantedAgain = this.#asking === "again";
+    const isLeaving = isDisconnected(error);
+    this.#asking = isLeaving || this.closedBy !== undefined ? "never more" : "no";
+    if (isLeaving) this.#leave(error);
+    else if (isWantedAgain) this.#askWhetherItServes();
+  }
+
+  /** Resolves when the peer has answered something; rejects where the connection is over before, or the peer about to end it. @internal */
   static async greeted(session: Session): Promise<void> {
     try {
       await askForSign(session);
-    } catch {
+    } catch (error) {
       // That it has no such capability is an answer.
       if (session.closedBy !== undefined) throw session.closedBy;
+      if (isDisconnected(error)) throw error;
     }
   }
 }
+
+const isDisconnected = (error: unknown): error is CapnpError =>
+  error instanceof CapnpError && error.kind === "disconnected";

@@ -8,7 +8,7 @@ import type { Follower, WaitingLine } from "./waiting-line.ts";
 
 /**
  * A capability that stays good when the connection to it is replaced: it is found anew in each session, for the first call
- * there. A call that was sent is never sent again, and fails with its connection; one that was not sent yet waits for a
+ * there. Where several sessions stand, calls go to them in turn. A call that was sent is never sent again, and fails with its connection; one that was not sent yet waits for a
  * session.
  *
  * It never resolves to what stands behind it: who held that could not be led elsewhere.
@@ -16,7 +16,9 @@ import type { Follower, WaitingLine } from "./waiting-line.ts";
 export class StableClient extends ClientHook implements Follower {
   readonly #line: WaitingLine;
   readonly #find: (session: Session) => ClientHook;
-  #found: { readonly session: Session; readonly hook: ClientHook } | undefined;
+  readonly #found = new Map<Session, ClientHook>();
+  /** The one that the last call went to. */
+  #latest: ClientHook | undefined;
 
   /** @param find Finds it in a session; the reference is handed over. */
   constructor(line: WaitingLine, find: (session: Session) => ClientHook) {
@@ -28,7 +30,7 @@ export class StableClient extends ClientHook implements Follower {
 
   /** So that one which would be connected to itself is found out. */
   override get awaits(): ClientHook | null {
-    return this.#found?.hook ?? null;
+    return this.#latest ?? null;
   }
 
   override get brokenBy(): Error | undefined {
@@ -55,13 +57,15 @@ export class StableClient extends ClientHook implements Follower {
   }
 
   #target(): ClientHook | undefined {
-    const { session } = this.#line;
+    const session = this.#line.next();
     if (session === undefined) return undefined;
-    if (this.#found?.session !== session) {
-      this.#drop();
-      this.#found = { session, hook: this.#lookUp(session) };
+    let hook = this.#found.get(session);
+    if (hook === undefined) {
+      hook = this.#lookUp(session);
+      this.#found.set(session, hook);
     }
-    return this.#found.hook;
+    this.#latest = hook;
+    return hook;
   }
 
   #lookUp(session: Session): ClientHook {
@@ -73,17 +77,18 @@ export class StableClient extends ClientHook implements Follower {
   }
 
   left(session: Session): void {
-    if (this.#found?.session === session) this.#drop();
-  }
-
-  #drop(): void {
-    const found = this.#found;
-    this.#found = undefined;
-    found?.hook.release();
+    const hook = this.#found.get(session);
+    if (hook === undefined) return;
+    this.#found.delete(session);
+    if (this.#latest === hook) this.#latest = undefined;
+    hook.release();
   }
 
   protected override destroyed(): void {
     this.#line.unfollow(this);
-    this.#drop();
+    const found = [...this.#found.values()];
+    this.#found.clear();
+    this.#latest = undefined;
+    for (const hook of found) hook.release();
   }
 }

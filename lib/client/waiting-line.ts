@@ -28,25 +28,45 @@ export interface WaitingLineOptions {
 }
 
 /**
- * The session that stands, or the calls that wait for one. They were never sent, so that they can be sent as soon as there is
+ * The sessions that stand, or the calls that wait for one. They were never sent, so that they can be sent as soon as there is
  * one, in the order in which they were made.
  *
- * State: waiting (calls queue up) <-> standing (calls go to the session) -> closed (calls fail).
+ * State: waiting (calls queue up) <-> standing (calls go to the sessions in turn) -> closed (calls fail).
  */
 export class WaitingLine {
   readonly #options: WaitingLineOptions;
   readonly #followers = new Set<Follower>();
   readonly #waiting = new Set<WaitingCall>();
-  #session: Session | undefined;
+  readonly #sessions: Session[] = [];
+  #turn = 0;
   #closedBy: CapnpError | undefined;
 
   constructor(options: WaitingLineOptions) {
     this.#options = options;
   }
 
-  /** The session that calls go to. Undefined also where the connection is over and the client has not been told yet. */
+  /** A session that calls go to. Undefined also where the connection is over and the client has not been told yet. */
   get session(): Session | undefined {
-    return this.#session?.closedBy === undefined ? this.#session : undefined;
+    return this.#sessions.find(({ closedBy }) => closedBy === undefined);
+  }
+
+  /** All that calls go to. */
+  get sessions(): readonly Session[] {
+    return this.#sessions.filter(({ closedBy }) => closedBy === undefined);
+  }
+
+  /** The session for the next call: each in turn, and those that may be about to end only where there is no other. */
+  next(): Session | undefined {
+    const sessions = this.#sessions;
+    let doubtful: Session | undefined;
+    for (let looks = sessions.length; looks > 0; looks--) {
+      this.#turn = (this.#turn + 1) % sessions.length;
+      const session = sessions[this.#turn] as Session;
+      if (session.closedBy !== undefined) continue;
+      if (!session.isDoubtful) return session;
+      doubtful = session;
+    }
+    return doubtful;
   }
 
   get closedBy(): CapnpError | undefined {
@@ -117,10 +137,14 @@ export class WaitingLine {
     waiting.forget();
   }
 
-  /** Calls go to this session from now on; those that wait go first. */
-  stand(session: Session): void {
-    this.leave();
-    this.#session = session;
+  /**
+   * Calls go to this session, too, from now on; those that wait go first.
+   *
+   * @param previous The one whose place it takes: no more calls go there.
+   */
+  stand(session: Session, previous: Session | undefined): void {
+    if (previous !== undefined) this.leave(previous);
+    this.#sessions.push(session);
     while (this.session !== undefined) {
       const [first] = this.#waiting;
       if (first === undefined) break;
@@ -130,18 +154,18 @@ export class WaitingLine {
     }
   }
 
-  /** There is no session any more. */
-  leave(): void {
-    const session = this.#session;
-    if (session === undefined) return;
-    this.#session = undefined;
+  /** No more calls go to this session. */
+  leave(session: Session): void {
+    const index = this.#sessions.indexOf(session);
+    if (index < 0) return;
+    this.#sessions.splice(index, 1);
     for (const follower of [...this.#followers]) follower.left(session);
   }
 
   /** There will be none any more: calls fail with this. */
   close(reason: CapnpError): void {
     this.#closedBy ??= reason;
-    this.leave();
+    for (const session of [...this.#sessions]) this.leave(session);
     for (const waiting of [...this.#waiting]) {
       if (!this.#remove(waiting)) continue;
       waiting.context.threw(reason);

@@ -50,6 +50,8 @@ export interface CallObserver {
   ended(record: CallRecord, error: Error | undefined): void;
   /** A call of the peer's failed here. */
   failed(interfaceId: bigint, methodId: number, call: number, error: Error): void;
+  /** The peer has answered a call of ours with kind `disconnected`, though the connection with it stands. */
+  answeredDisconnected(): void;
   /** A logger for one call. */
   logger(interfaceId: bigint, methodId: number, call: number): Logger;
 }

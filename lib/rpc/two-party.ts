@@ -119,9 +119,12 @@ export class TwoPartyConnection {
 
   #lost(error: CapnpError | undefined): void {
     this.#transportGone = true;
-    this.#connection.close(
-      error ?? new CapnpError("CAPNP_DISCONNECTED", `The connection with ${this.peer.address} was closed by the peer.`),
-    );
+    const { peer, bytesReceived } = this.#transport;
+    // Nothing else tells who does not speak TLS to a server that does: the server hangs up.
+    const isMute = bytesReceived === 0 && !peer.encrypted;
+    const hint = isMute ? ", which had said nothing: do both ends speak TLS (tls://), or neither?" : ".";
+    const text = `The connection with ${peer.address} was closed by the peer${hint}`;
+    this.#connection.close(error ?? new CapnpError("CAPNP_DISCONNECTED", text));
   }
 
   #over(reason: CapnpError): void {

@@ -9,7 +9,7 @@ import { readListenLimits, readStreamLimits, readWebSocketLimits } from "./limit
 import { codeOf, translateNodeError } from "./node-error.ts";
 import { addressOf, peerOf, remoteHost } from "./peer.ts";
 import { printStray, serveError } from "./receiver-error.ts";
-import { socketSettingsFor, type TcpOptions, tcpBinding } from "./tcp.ts";
+import { socketSettings, socketSettingsFor, type TcpOptions, tcpBinding } from "./tcp.ts";
 import {
   createTlsServer,
   pinError,
@@ -234,11 +234,17 @@ class Listener implements SocketServer {
       this.#connections--;
       this.#places.leave(host);
     });
-    if (this.#tlsServer === undefined) this.#established(socket);
-    else this.#tlsServer.emit("connection", socket);
+    if (this.#tlsServer === undefined) {
+      this.#established(socket);
+      return;
+    }
+    // Nobody reads from the socket before the handshake is done: of a client that hangs up before, only its end is heard.
+    socket.allowHalfOpen = false;
+    this.#tlsServer.emit("connection", socket);
   }
 
   #verified(socket: TLSSocket): void {
+    socket.allowHalfOpen = socketSettings.allowHalfOpen;
     const peer = addressOf(socket);
     const wrong = this.#pins === undefined ? undefined : pinError(socket, this.#pins, peer);
     if (wrong === undefined) {
@@ -288,6 +294,10 @@ class Listener implements SocketServer {
   }
 }
 
+/** Clients look at the certificate when the handshake is as good as done, and send no alert: all that is seen is that they are gone. */
+export const hungUpText =
+  "the client hung up at the handshake, without a word; does it accept this server's certificate: its authority, its name, its dates?";
+
 /** What to connect to: the port that was chosen, and the scheme that is spoken. */
 function boundAddress(address: Address, port: number | undefined, isSecure: boolean): Address {
   if (address.kind === "unix") return address;
@@ -299,10 +309,11 @@ function boundAddress(address: Address, port: number | undefined, isSecure: bool
 /** The transport, or the TLS server, hears of the same error and deals with it. */
 const ignored = (): void => undefined;
 
-/** A client certificate that was looked at and refused shows as a mere hang-up, which was our own. */
+/** A client certificate that was looked at and refused shows as a mere hang-up, which was our own; other hang-ups are the client's. */
 function handshakeError(error: Error, socket: TLSSocket, peer: string): CapnpError {
   const verdict: unknown = socket.authorizationError;
-  if (codeOf(error) !== "ECONNRESET" || !verdict) return translateNodeError(error, "stream", peer);
+  if (codeOf(error) !== "ECONNRESET") return translateNodeError(error, "stream", peer);
+  if (!verdict) return new CapnpError("CAPNP_TLS", `TLS with ${peer} failed: ${hungUpText}`, { cause: error });
   const text = `TLS with ${peer} failed: the client's certificate is not accepted (${verdict}); does tls.ca hold its authority?`;
   return new CapnpError("CAPNP_TLS", text, { cause: error });
 }

@@ -86,7 +86,7 @@ describe("connect of the browser entry", () => {
     expect(await rejection(browser.connect("127.0.0.1:60000"))).to.include({ code: "CAPNP_ADDRESS" });
     expect(await rejection(browser.connect([]))).to.include({ code: "CAPNP_ADDRESS" });
     expect(await rejection(browser.connect(7 as never))).to.include({ code: "CAPNP_ADDRESS" });
-    expect(await rejection(browser.connect(server.address, { pick: "last" as never }))).to.include({
+    expect(await rejection(browser.connect(server.address, { balance: "last" as never }))).to.include({
       code: "CAPNP_RANGE",
     });
     expect(await rejection(browser.connect(server.address, { keepalive: { idle: -1 } }))).to.include({

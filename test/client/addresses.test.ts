@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { endpoints, isService, type Resolver, type SrvRecord } from "../../lib/client/addresses.ts";
-import type { PickPolicy } from "../../lib/client/endpoint.ts";
+import type { BalancePolicy } from "../../lib/client/endpoint.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 import { rejection } from "../support/vats.ts";
 
@@ -28,18 +28,18 @@ class Names implements Resolver {
 const find = async (
   source: Parameters<typeof endpoints>[0],
   {
-    pick = "first",
+    balance = "pick-first",
     turn = 0,
     names = new Names(),
     random = () => 0,
   }: {
-    pick?: PickPolicy;
+    balance?: BalancePolicy;
     turn?: number;
     names?: Names;
     random?: () => number;
   } = {},
 ): Promise<string[]> => {
-  const found = await endpoints(source, pick, turn, names, random);
+  const found = await endpoints(source, balance, turn, names, random);
   return found.map(({ address, servername }) => (servername === undefined ? address : `${address} as ${servername}`));
 };
 
@@ -72,10 +72,10 @@ describe("where to connect to", () => {
     for (let turn = 0; turn < 7; turn++) {
       const start = turn % all.length;
       const rotated = [...all.slice(start), ...all.slice(0, start)];
-      expect(await find(source, { pick: "round-robin", turn, names })).to.deep.equal(rotated);
+      expect(await find(source, { balance: "round-robin", turn, names })).to.deep.equal(rotated);
     }
     names.hosts["a.test"] = ["10.0.0.9"];
-    expect(await find("a.test:1", { pick: "round-robin", names })).to.deep.equal(["tcp://10.0.0.9:1 as a.test"]);
+    expect(await find("a.test:1", { balance: "round-robin", names })).to.deep.equal(["tcp://10.0.0.9:1 as a.test"]);
   });
 
   it("is what DNS names for a service: lower priorities first, and the domain's own name on the certificate", async () => {
@@ -99,7 +99,7 @@ describe("where to connect to", () => {
       [2, "one"],
       [3, "two"],
     ] as const) {
-      const found = await find("srv://_capnp._tcp.example.test", { names, pick: "round-robin", turn });
+      const found = await find("srv://_capnp._tcp.example.test", { names, balance: "round-robin", turn });
       expect(found[0]).to.include(`tcp://${first}.`);
       expect(found[2]).to.include("spare");
     }
@@ -120,11 +120,11 @@ describe("where to connect to", () => {
   it("leaves out what cannot be resolved, and fails where nothing is left", async () => {
     const names = new Names();
     const source = ["nowhere.test:1", "srv://_none._tcp.test", "127.0.0.1:2"];
-    expect(await find(source, { pick: "round-robin", names })).to.deep.equal(["127.0.0.1:2"]);
+    expect(await find(source, { balance: "round-robin", names })).to.deep.equal(["127.0.0.1:2"]);
     const error = await rejection(find("srv://_none._tcp.test", { names }));
     expect(error).to.include({ code: "CAPNP_CONNECT", kind: "disconnected" });
     expect(error.message).to.include("_none._tcp.test");
-    const lost = await rejection(find("nowhere.test:1", { pick: "round-robin", names }));
+    const lost = await rejection(find("nowhere.test:1", { balance: "round-robin", names }));
     expect(lost.message).to.include("ENOTFOUND nowhere.test");
     expect((await rejection(find([]))).message).to.include("empty");
   });

@@ -87,24 +87,6 @@ describe("connect", () => {
     expect(books.map((book) => [...book.made.keys()])).to.deep.equal([[1], [2]]);
   });
 
-  it("goes to each server in turn with round-robin", async () => {
-    const books = [new Book(), new Book(), new Book()];
-    const addresses = (await Promise.all(books.map((book) => serve(book)))).map(({ address }) => address);
-    const options: ConnectOptions = { pick: "round-robin", reconnect: { minDelay: 1, random: () => 0 } };
-    const client = (await open(addresses, options)) as RpcClient;
-    for (let call = 0; call < 6; call++) {
-      await add(client, call);
-      const { session } = client;
-      await session?.close();
-      await session?.closed;
-    }
-    expect(books.map((book) => [...book.made.keys()])).to.deep.equal([
-      [0, 3],
-      [1, 4],
-      [2, 5],
-    ]);
-  });
-
   it("resolves a service anew for each connection", async () => {
     const books = [new Book(), new Book()];
     const ports = (await Promise.all(books.map((book) => serve(book)))).map(({ port }) => port as number);
@@ -132,7 +114,7 @@ describe("connect", () => {
     });
     const tls = { ca };
     const resolver = resolverOf("127.0.0.1");
-    const options: ConnectOptions = { tls, resolver, pick: "round-robin", reconnect: true };
+    const options: ConnectOptions = { tls, resolver, balance: "round-robin", reconnect: true };
     expect(await add(await open(`tls://localhost:${server.port}`, options), 1)).to.equal(1);
     expect(await add(await open("tls+srv://_ledger._tcp.localhost", options), 2)).to.equal(1);
     for (const address of [`tls://else.test:${server.port}`, "tls+srv://_ledger._tcp.else.test"]) {
@@ -177,7 +159,7 @@ describe("connect", () => {
       maxWaitingCalls: { reconnect: { maxWaitingCalls: -1 } },
       sessionTimeout: { reconnect: true, sessionTimeout: -5 },
       budget: { retry: { budget: 0 } },
-      pick: { pick: "last" as never },
+      balance: { balance: "last" as never },
       maxFrameBytes: { maxFrameBytes: 0 },
     })) {
       const error = await rejection(open("127.0.0.1:1", options));

@@ -1,5 +1,6 @@
 import { expect } from "chai";
-import { connect, type ConnectOptions, type RpcClient } from "../../lib/index.ts";
+import { type Clock, connect, type ConnectOptions, type RpcClient } from "../../lib/index.ts";
+import { systemClock } from "../../lib/rpc/clock.ts";
 import type { RpcServer } from "../../lib/rpc-server.ts";
 import { FaultyProxy } from "../support/faulty-proxy.ts";
 import { Book, Ledger, Watcher } from "../support/ledger.ts";
@@ -107,7 +108,7 @@ describe("a client that reconnects", () => {
     const order: string[] = [];
     let isFirst = true;
     const client = await open({
-      sessionTimeout: 30,
+      sessionTimeout: 300,
       onSession: async (session) => {
         if (isFirst) {
           await (session.bootstrap(Ledger as never) as Loose).add({ call: 1 });
@@ -307,6 +308,25 @@ describe("a client that reconnects", () => {
     expect(session?.closedBy).to.equal(undefined);
     await client.close();
     expect(await slow).to.include({ kind: "disconnected" });
+  });
+
+  it("replaces it at an age that differs by up to 10 % from client to client", async () => {
+    for (const [random, age] of [
+      [0, 90_000],
+      [0.5, 100_000],
+      [0.75, 105_000],
+    ] as const) {
+      const delays: number[] = [];
+      const clock: Clock = {
+        now: () => systemClock.now(),
+        after: (milliseconds, act) => {
+          delays.push(milliseconds);
+          return systemClock.after(milliseconds, act);
+        },
+      };
+      await open({ maxConnectionAge: 100_000, clock, reconnect: { ...quick, random: () => random } });
+      expect(delays).to.include(age);
+    }
   });
 
   it("closes a connection that was replaced when the grace is over", async () => {

@@ -230,9 +230,12 @@ const handleReturn = (state: ConnectionState, message: MessageReader, ret: Struc
         question.returned(pointerPayload(payload, 0), table, noFinishNeeded && table.length === 0);
         break;
       }
-      case returnTag.exception:
-        question.threw(fromException(readException(child(ret, 0), state.limits.maxErrorText)), noFinishNeeded);
+      case returnTag.exception: {
+        const error = fromException(readException(child(ret, 0), state.limits.maxErrorText));
+        question.threw(error, noFinishNeeded);
+        if (error.kind === "disconnected") state.observer?.answeredDisconnected();
         break;
+      }
       case returnTag.canceled:
         throw protocolError(`a Return says that question ${id} was canceled, and it was not`);
       case returnTag.resultsSentElsewhere:
