@@ -100,16 +100,12 @@ export type { Session } from "./client/session.ts";
 export type { ReconnectOptions, RetryOptions } from "./client/options.ts";
 export type { KeepaliveOptions } from "./client/keepalive.ts";
 export type { MethodList } from "./client/idempotent.ts";
-export type { AddressSource, BalancePolicy, Resolver, SrvRecord } from "./client/addresses.ts";
+export type { Resolver, SrvRecord } from "./client/addresses.ts";
+export type { AddressSource, BalancePolicy } from "./client/endpoint.ts";
 export { type ListenAddress, type ListenOptions, listen, type RpcServer } from "./listen.ts";
 export { metricsText, type ServerStats } from "./server-stats.ts";
-export {
-  type CloseOptions,
-  type ConnectionStatus,
-  TwoPartyClient,
-  TwoPartyServer,
-  type VatOptions,
-} from "./two-party-vat.ts";
+export type { CloseOptions, ConnectionStatus, VatOptions } from "./two-party-vat.ts";
+export { TwoPartyClient, TwoPartyServer } from "./stream-vat.ts";
 export type { BootstrapSource, Exposed } from "./bootstrap-source.ts";
 export type { RestoreFunction, Restorer } from "./restorer.ts";
 export type { ConnectionStats } from "./rpc/connection/connection.ts";

@@ -9,6 +9,7 @@ thread                makes long calls, and tells news
 chat                  has rooms in which people talk
 filestore    [FOLDER] stores the files of a folder (default: files)
 workerpool   [SIZE]   computes in as many threads as there are processors
+browser               serves a page that calculates and chats: host:port or https://host:port, default 127.0.0.1:8080
 
 ADDRESS  tls://host:port, host:port, *:port or unix:path; port 0 takes a free one. Default: tls://localhost:60000
 `;
@@ -19,6 +20,11 @@ try {
     case "calculator": {
       const { CalculatorImpl } = await import("./calculator/server.ts");
       await serve(address, () => ({ bootstrap: () => new CalculatorImpl() }));
+      break;
+    }
+    case "browser": {
+      const { serveBrowser } = await import("./browser/main.ts");
+      await serveBrowser(process.argv[3]);
       break;
     }
     case "thread": {

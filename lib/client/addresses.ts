@@ -1,15 +1,7 @@
 import { CapnpError } from "../errors.ts";
 import { formatHostPort } from "../transport/address.ts";
 import { net } from "../transport/node-modules.ts";
-
-/** Where a server may be found: one address, several, or a function that is asked before each connection. */
-export type AddressSource =
-  | string
-  | readonly string[]
-  | (() => string | readonly string[] | PromiseLike<string | readonly string[]>);
-
-/** How calls come to one of several servers: all to the first that can be reached, or to each in turn. */
-export type BalancePolicy = "pick-first" | "round-robin";
+import { type AddressSource, addressesOf, type Endpoint, inOrder, type BalancePolicy } from "./endpoint.ts";
 
 export interface SrvRecord {
   readonly name: string;
@@ -38,15 +30,6 @@ export const systemResolver: Resolver = {
   },
 };
 
-/** Something that can be connected to. */
-export interface Endpoint {
-  readonly address: string;
-  /** The name that the server's certificate must have, where it is not the host of the address. */
-  readonly servername?: string;
-  /** Those of a higher number are there for when the others are not. */
-  readonly priority?: number;
-}
-
 const srvForm = /^(?:(tcp|tls)\+)?srv:\/\/([^/:?#\s]+)\/?$/i;
 const hostForm = /^(?:(tcp|tls):\/\/)?([^/:[\]]+):(\d+)\/?$/i;
 
@@ -57,13 +40,10 @@ export const endpoints = async (
   turn: number,
   resolver: Resolver,
   random: () => number,
-): Promise<Endpoint[]> => {
-  const given = typeof source === "function" ? await source() : source;
-  const list = typeof given === "string" ? [given] : [...given];
-  if (list.length === 0) throw new CapnpError("CAPNP_ADDRESS", "There is no address to connect to: the list is empty.");
+): Promise<readonly Endpoint[]> => {
   const found: Endpoint[] = [];
   let failure: unknown;
-  for (const address of list) {
+  for (const address of await addressesOf(source)) {
     try {
       found.push(...(await expand(address, balance, resolver, random)));
     } catch (error) {
@@ -72,18 +52,8 @@ export const endpoints = async (
     }
   }
   if (found.length === 0) throw failure;
-  if (balance === "pick-first") return found;
-  const lowest = Math.min(...found.map(priorityOf));
-  const [usual, spare] = [
-    found.filter((one) => priorityOf(one) === lowest),
-    found.filter((one) => priorityOf(one) > lowest),
-  ];
-  const start = turn % usual.length;
-  return [...usual.slice(start), ...usual.slice(0, start), ...spare];
+  return inOrder(found, balance, turn);
 };
-
-/** The lower the number, the sooner it is connected to. */
-export const priorityOf = ({ priority = 0 }: Endpoint): number => priority;
 
 const expand = async (
   address: string,

@@ -1,12 +1,22 @@
 import { CapnpError } from "../errors.ts";
 import { type Clock, systemClock } from "../rpc/clock.ts";
 import type { Transport } from "../transport/transport.ts";
-import { type AddressSource, type Endpoint, endpoints, systemResolver } from "./addresses.ts";
+import type { Endpoint } from "./endpoint.ts";
 import { readClientLimits } from "./limits.ts";
-import type { ConnectionOptions } from "./options.ts";
 
 /** Opens a transport to one server. Gives up when the signal is aborted; there is no other limit of time. */
 export type OpenTransport = (endpoint: Endpoint, signal: AbortSignal) => Promise<Transport>;
+
+export interface DialerOptions {
+  /** Where to connect to now, in the order in which to try; asked before each connection, with another number each time. */
+  readonly endpoints: (turn: number) => Promise<readonly Endpoint[]>;
+  readonly open: OpenTransport;
+  /** Milliseconds; see `connect`. */
+  readonly connectTimeout: number | undefined;
+  readonly clock: Clock | undefined;
+  /** Gives numbers from 0 to below 1. */
+  readonly random: () => number;
+}
 
 /** Looks at what was connected to, and makes something of it. */
 export type Accept<T> = (transport: Transport, signal: AbortSignal) => T | Promise<T>;
@@ -50,36 +60,22 @@ export const timeLimit = (
  * leaves enough of it for the rest.
  */
 export class Dialer {
-  readonly #source: AddressSource;
-  readonly #options: ConnectionOptions;
-  readonly #open: OpenTransport;
-  readonly #random: () => number;
+  readonly #options: DialerOptions;
   readonly #clock: Clock;
   /** Infinity where there is no limit. */
   readonly timeout: number;
   #turn: number;
 
-  constructor(source: AddressSource, options: ConnectionOptions, open: OpenTransport, random: () => number) {
-    this.#source = source;
+  constructor(options: DialerOptions) {
     this.#options = options;
-    this.#open = open;
-    this.#random = random;
     this.#clock = options.clock ?? systemClock;
-    this.timeout = readClientLimits(options).connectTimeout;
-    const { balance = "pick-first" } = options;
-    if (balance !== "pick-first" && balance !== "round-robin") {
-      const text = `balance is "pick-first" or "round-robin", not ${JSON.stringify(balance)}.`;
-      throw new CapnpError("CAPNP_RANGE", text);
-    }
-    this.#turn = Math.floor(random() * 1024);
+    this.timeout = readClientLimits({ connectTimeout: options.connectTimeout }).connectTimeout;
+    this.#turn = Math.floor(options.random() * 1024);
   }
 
   /** Where the servers are now, in the order in which to try them. */
-  resolve(timeout: number, signal: AbortSignal | undefined): Promise<Endpoint[]> {
-    const { balance = "pick-first", resolver = systemResolver } = this.#options;
-    return this.#within(timeout, signal, "the names of the servers", () =>
-      endpoints(this.#source, balance, this.#turn++, resolver, this.#random),
-    );
+  resolve(timeout: number, signal: AbortSignal | undefined): Promise<readonly Endpoint[]> {
+    return this.#within(timeout, signal, "the names of the servers", () => this.#options.endpoints(this.#turn++));
   }
 
   /**
@@ -105,12 +101,13 @@ export class Dialer {
     if (isAborted(signal)) throw canceled(signal);
     const clock = this.#clock;
     const until = clock.now() + timeout;
+    const { open } = this.#options;
     const failures: DialFailure[] = [];
     for (const [index, endpoint] of servers.entries()) {
       const share = (until - clock.now()) / (servers.length - index);
       try {
         return await this.#within(share, signal, endpoint.address, async (limit) => {
-          const transport = await this.#open(endpoint, limit);
+          const transport = await open(endpoint, limit);
           limit.addEventListener("abort", () => transport.destroy(), { once: true });
           try {
             if (limit.aborted) throw canceled(limit);

@@ -1,4 +1,4 @@
-import { type Endpoint, priorityOf } from "./addresses.ts";
+import { type Endpoint, priorityOf } from "./endpoint.ts";
 import type { SessionLoop } from "./session-loop.ts";
 
 /**

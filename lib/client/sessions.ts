@@ -1,6 +1,6 @@
 import { CapnpError } from "../errors.ts";
 import { toError } from "../rpc/capability/thrown.ts";
-import type { Endpoint } from "./addresses.ts";
+import type { Endpoint } from "./endpoint.ts";
 import { Backoff, pause } from "./backoff.ts";
 import { type Dialer, whichFailed } from "./dial.ts";
 import { ServerLoops } from "./server-loops.ts";
@@ -140,7 +140,7 @@ export class Sessions implements SessionLoopHost {
     }
   }
 
-  async #resolve(): Promise<Endpoint[] | undefined> {
+  async #resolve(): Promise<readonly Endpoint[] | undefined> {
     try {
       return await this.#options.dialer.resolve(this.timeLeft, this.#stop.signal);
     } catch (error) {
