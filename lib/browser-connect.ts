@@ -1,40 +1,101 @@
 import { TwoPartyClient } from "./browser-vat.ts";
+import { Dialer, type OpenTransport } from "./client/dial.ts";
+import {
+  type AddressSource,
+  addressesOf,
+  addressText,
+  checkAddresses,
+  inOrder,
+  type PickPolicy,
+  readPick,
+} from "./client/endpoint.ts";
+import type { KeepaliveOptions } from "./client/keepalive.ts";
+import { keepaliveOf } from "./client/limits.ts";
+import { type KeptOptions, needsSessions, randomOf, type WantsSessions } from "./client/options.ts";
+import type { RpcClient } from "./client/rpc-client.ts";
+import { watchPeer } from "./client/session.ts";
 import { CapnpError } from "./errors.ts";
-import { type Limit, readLimits } from "./limit.ts";
 import { readConnectionLimits } from "./rpc/limits.ts";
+import { streamsOf } from "./rpc/streaming/stream-window.ts";
 import { isWebSocketAddress, parseAddress } from "./transport/address.ts";
-import type { Transport } from "./transport/transport.ts";
+import { readStreamLimits } from "./transport/limits.ts";
 import { type StandardWebSocket, webSocketTransport } from "./transport/web-socket.ts";
 import type { VatOptions } from "./two-party-vat.ts";
 
-export interface BrowserConnectOptions extends VatOptions {
-  /** How long the connection may take. Milliseconds, default 10 s; 0 or Infinity: no limit. */
+/** Options of `connect` for one connection. */
+export interface BrowserConnectionOptions extends VatOptions {
+  /**
+   * How long it may take in all until `connect` resolves, with each of the addresses. Later, how long an attempt to connect again may
+   * take. Milliseconds, default 10 s; 0 or Infinity: no limit.
+   */
   readonly connectTimeout?: number;
   /** Gives up when aborted, with CAPNP_CANCELED. After the connection stands it does nothing. */
   readonly signal?: AbortSignal;
+  /** Finds out that the peer is gone without a word. Default: it is asked after 20 s of silence, and has 10 s. False: never. */
+  readonly keepalive?: KeepaliveOptions | false;
+  /** Which of several servers is chosen. Default: the `first` that can be reached; with `round-robin`, each connection goes to the next one. */
+  readonly pick?: PickPolicy;
 }
 
-const limits = { connectTimeout: { kind: "time", default: 10_000 } } as const satisfies Record<string, Limit>;
+/** Options of `connect`. */
+export interface BrowserConnectOptions extends BrowserConnectionOptions, KeptOptions {}
 
 /**
  * Connects to a vat at `ws://host:port/path` or `wss://host:port/path`, with the platform's own WebSocket: in browsers, workers, Deno,
  * Bun, and Node from 22 on.
  *
- * Rejects with CAPNP_ADDRESS, CAPNP_CONNECT or CAPNP_CANCELED, and with CAPNP_TYPE or CAPNP_RANGE for an option that is wrong. Why a
- * connection could not be made is more than a browser tells.
+ * What it gives is one connection, whose capabilities end with it. With `reconnect` (or an option that needs it: `onSession`, `lazy`,
+ * `maxConnectionAge`, `deadline`, `retry`) it is a client that outlives its connections; the code for that is a module of its own,
+ * which is loaded when it is asked for. It resolves when the first session stands, with `lazy` at once.
+ *
+ * Rejects with CAPNP_ADDRESS, CAPNP_CONNECT or CAPNP_CANCELED, with what `onSession` threw the first time, and with CAPNP_TYPE or
+ * CAPNP_RANGE for an option that is wrong. Why a connection could not be made is more than a browser tells.
  */
-export const connect = async (address: string, options: BrowserConnectOptions = {}): Promise<TwoPartyClient> => {
-  const { connectTimeout } = readLimits<"connectTimeout">(limits, { connectTimeout: options.connectTimeout });
+export function connect(
+  address: AddressSource,
+  options?: BrowserConnectionOptions & { readonly reconnect?: false },
+): Promise<TwoPartyClient>;
+export function connect(address: AddressSource, options: BrowserConnectOptions & WantsSessions): Promise<RpcClient>;
+export function connect(address: AddressSource, options: BrowserConnectOptions): Promise<TwoPartyClient | RpcClient>;
+export async function connect(
+  address: AddressSource,
+  options: BrowserConnectOptions = {},
+): Promise<TwoPartyClient | RpcClient> {
   readConnectionLimits(options.limits);
-  if (!isWebSocketAddress(parseAddress(address))) {
-    throw new CapnpError("CAPNP_ADDRESS", `"${address}": from here only ws:// and wss:// lead to a vat`, {
-      kind: "unimplemented",
-    });
+  readStreamLimits(options);
+  streamsOf(options.streamWindow);
+  const pick = readPick(options.pick);
+  const keepalive = keepaliveOf(options);
+  checkAddresses(address, checkAddress);
+  const random = randomOf(options);
+  const dialer = new Dialer({
+    endpoints: async (turn) =>
+      inOrder(
+        (await addressesOf(address)).map((one) => ({ address: one })),
+        pick,
+        turn,
+      ),
+    open: opener(options),
+    connectTimeout: options.connectTimeout,
+    clock: options.clock,
+    random,
+  });
+  if (needsSessions(options)) {
+    const { keptClient } = await import("./client/kept-client.ts");
+    return keptClient(options, addressText(address), dialer, random);
   }
-  const { signal } = options;
-  if (signal?.aborted) throw canceled(address, signal);
-  const socket = newSocket(address);
-  return new TwoPartyClient(await opened(socket, address, options, connectTimeout), options);
+  return dialer.dial(dialer.timeout, options.signal, (transport) => {
+    const client = new TwoPartyClient(transport, options);
+    watchPeer(client, transport, keepalive, options.clock);
+    return client;
+  });
+}
+
+const checkAddress = (address: string): void => {
+  if (isWebSocketAddress(parseAddress(address))) return;
+  throw new CapnpError("CAPNP_ADDRESS", `"${address}": from here only ws:// and wss:// lead to a vat`, {
+    kind: "unimplemented",
+  });
 };
 
 const newSocket = (address: string): StandardWebSocket => {
@@ -44,37 +105,23 @@ const newSocket = (address: string): StandardWebSocket => {
   throw new CapnpError("CAPNP_CONNECT", text, { kind: "unimplemented" });
 };
 
-const opened = (
-  socket: StandardWebSocket,
-  address: string,
-  options: BrowserConnectOptions,
-  timeout: number,
-): Promise<Transport> =>
-  new Promise((resolve, reject) => {
-    const transport = webSocketTransport(socket, options);
-    const settle = (): void => {
-      clearTimeout(timer);
-      options.signal?.removeEventListener("abort", abort);
-    };
-    const fail = (error: CapnpError): void => {
-      settle();
-      transport.destroy(error);
-      reject(error);
-    };
-    const abort = (): void => fail(canceled(address, options.signal!));
-    const expire = (): void =>
-      fail(new CapnpError("CAPNP_CONNECT", `no connection to ${address} within ${timeout} ms`));
-    const timer = timeout > 0 && timeout < 2 ** 31 ? setTimeout(expire, timeout) : undefined;
-    options.signal?.addEventListener("abort", abort, { once: true });
-    socket.addEventListener("open", () => {
-      settle();
-      resolve(transport);
+const opener =
+  (options: VatOptions): OpenTransport =>
+  ({ address }, signal) =>
+    new Promise((resolve, reject) => {
+      checkAddress(address);
+      const socket = newSocket(address);
+      const transport = webSocketTransport(socket, options);
+      // Why is told by who gave up.
+      const abort = (): void => transport.destroy();
+      signal.addEventListener("abort", abort, { once: true });
+      socket.addEventListener("open", () => {
+        signal.removeEventListener("abort", abort);
+        resolve(transport);
+      });
+      socket.addEventListener("close", ({ code }) => {
+        signal.removeEventListener("abort", abort);
+        const text = `cannot connect to ${address}: the WebSocket was closed before it opened (${code}); is the server running, and may this page connect to it?`;
+        reject(new CapnpError("CAPNP_CONNECT", text));
+      });
     });
-    socket.addEventListener("close", ({ code }) => {
-      const text = `cannot connect to ${address}: the WebSocket was closed before it opened (${code}); is the server running, and may this page connect to it?`;
-      fail(new CapnpError("CAPNP_CONNECT", text));
-    });
-  });
-
-const canceled = (address: string, signal: AbortSignal): CapnpError =>
-  new CapnpError("CAPNP_CANCELED", `the connection to ${address} was canceled`, { cause: signal.reason });

@@ -80,7 +80,12 @@ export { byteStream } from "./streams/byte-stream.ts";
 export { type ByteSource, pump, toWebWritable } from "./streams/byte-stream-writer.ts";
 
 // Connections
-export { type BrowserConnectOptions, connect } from "./browser-connect.ts";
+export { type BrowserConnectionOptions, type BrowserConnectOptions, connect } from "./browser-connect.ts";
+export type { ReconnectOptions, RetryOptions } from "./client/options.ts";
+export type { AddressSource, PickPolicy } from "./client/endpoint.ts";
+export type { KeepaliveOptions } from "./client/keepalive.ts";
+export { type ClientStatus, RpcClient } from "./client/rpc-client.ts";
+export type { Session } from "./client/session.ts";
 export { TwoPartyClient, TwoPartyServer } from "./browser-vat.ts";
 export type { CloseOptions, ConnectionStatus, VatOptions } from "./two-party-vat.ts";
 export type { BootstrapSource, Exposed } from "./bootstrap-source.ts";

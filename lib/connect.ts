@@ -1,16 +1,17 @@
-import { type AddressSource, isService } from "./client/addresses.ts";
-import { Backoff } from "./client/backoff.ts";
+import { endpoints, isService, systemResolver } from "./client/addresses.ts";
 import { Dialer, type OpenTransport } from "./client/dial.ts";
-import { IdempotentMethods } from "./client/idempotent.ts";
-import { readClientLimits, readKeepaliveLimits, readReconnectLimits, readRetryLimits } from "./client/limits.ts";
-import { type ConnectionOptions, type ConnectOptions, needsSessions, type SessionOptions } from "./client/options.ts";
-import { RetryBudget } from "./client/retry-budget.ts";
-import type { RetryPolicy } from "./client/retrying-client.ts";
-import { RpcClient } from "./client/rpc-client.ts";
+import { type AddressSource, addressText, checkAddresses, readPick } from "./client/endpoint.ts";
+import { keptClient } from "./client/kept-client.ts";
+import { keepaliveOf } from "./client/limits.ts";
+import {
+  type ConnectionOptions,
+  type ConnectOptions,
+  needsSessions,
+  randomOf,
+  type SessionOptions,
+} from "./client/options.ts";
+import type { RpcClient } from "./client/rpc-client.ts";
 import { watchPeer } from "./client/session.ts";
-import { CapnpError } from "./errors.ts";
-import { silent } from "./logger.ts";
-import { type Clock, systemClock } from "./rpc/clock.ts";
 import { readConnectionLimits } from "./rpc/limits.ts";
 import { streamsOf } from "./rpc/streaming/stream-window.ts";
 import { parseAddress } from "./transport/address.ts";
@@ -43,9 +44,16 @@ export async function connect(
   options: ConnectOptions = {},
 ): Promise<TwoPartyClient | RpcClient> {
   checkOptions(address, options);
-  const random = typeof options.reconnect === "object" ? (options.reconnect.random ?? Math.random) : Math.random;
-  const dialer = new Dialer(address, options, opener(options), random);
-  if (needsSessions(options)) return reconnecting(address, options, dialer, random);
+  const random = randomOf(options);
+  const { pick = "first", resolver = systemResolver, connectTimeout, clock } = options;
+  const dialer = new Dialer({
+    endpoints: (turn) => endpoints(address, pick, turn, resolver, random),
+    open: opener(options),
+    connectTimeout,
+    clock,
+    random,
+  });
+  if (needsSessions(options)) return keptClient(options, addressText(address), dialer, random);
   const keepalive = keepaliveOf(options);
   return dialer.dial(dialer.timeout, options.signal, (transport) => {
     const client = new TwoPartyClient(transport, options);
@@ -60,17 +68,11 @@ const checkOptions = (address: AddressSource, options: ConnectOptions): void => 
   readStreamLimits(options);
   streamsOf(options.streamWindow);
   keepaliveOf(options);
-  if (typeof address === "function") return;
-  if (typeof address !== "string" && !Array.isArray(address)) {
-    throw new CapnpError("CAPNP_ADDRESS", `An address is a string, or an array of strings; not ${typeof address}.`);
-  }
-  for (const one of typeof address === "string" ? [address] : (address as readonly string[])) {
+  readPick(options.pick);
+  checkAddresses(address, (one) => {
     if (!isService(one)) parseAddress(one);
-  }
+  });
 };
-
-const keepaliveOf = ({ keepalive = {} }: ConnectionOptions): ReturnType<typeof readKeepaliveLimits> =>
-  readKeepaliveLimits(keepalive === false ? { idle: 0 } : keepalive);
 
 const opener =
   (options: ConnectionOptions): OpenTransport =>
@@ -80,42 +82,3 @@ const opener =
     const tls = isSecure && servername !== undefined ? { servername, ...options.tls } : options.tls;
     return connectSocket(address, { ...options, ...(tls === undefined ? {} : { tls }), signal, timeout: 0 });
   };
-
-const reconnecting = async (
-  address: AddressSource,
-  options: ConnectOptions,
-  dialer: Dialer,
-  random: () => number,
-): Promise<RpcClient> => {
-  const { reconnect = true, clock = systemClock, logger = silent, lazy = false } = options;
-  const { connectTimeout: _, ...times } = readClientLimits(options);
-  const reconnectLimits = readReconnectLimits(typeof reconnect === "object" ? reconnect : {});
-  const { minDelay, maxDelay } = reconnectLimits;
-  const client = new RpcClient({
-    ...times,
-    ...reconnectLimits,
-    dialer,
-    vat: options,
-    clock,
-    logger,
-    random,
-    reconnects: reconnect !== false,
-    keepalive: keepaliveOf(options),
-    onSession: options.onSession,
-    retry: retryPolicy(options.retry, clock, () => new Backoff(minDelay, maxDelay, random)),
-    address: typeof address === "function" ? "(resolved at each connection)" : String(address),
-  });
-  if (!lazy) await RpcClient.started(client, options.signal);
-  return client;
-};
-
-const retryPolicy = (
-  retry: ConnectOptions["retry"],
-  clock: Clock,
-  newBackoff: () => Backoff,
-): RetryPolicy | undefined => {
-  if (retry === false) return undefined;
-  const { attempts, budget, refill } = readRetryLimits(retry ?? {});
-  const methods = new IdempotentMethods(retry?.methods ?? []);
-  return { methods, attempts, budget: new RetryBudget(budget, refill), clock, newBackoff };
-};

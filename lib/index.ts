@@ -100,7 +100,8 @@ export type { Session } from "./client/session.ts";
 export type { ReconnectOptions, RetryOptions } from "./client/options.ts";
 export type { KeepaliveOptions } from "./client/keepalive.ts";
 export type { MethodList } from "./client/idempotent.ts";
-export type { AddressSource, PickPolicy, Resolver, SrvRecord } from "./client/addresses.ts";
+export type { Resolver, SrvRecord } from "./client/addresses.ts";
+export type { AddressSource, PickPolicy } from "./client/endpoint.ts";
 export { type ListenAddress, type ListenOptions, listen, type RpcServer } from "./listen.ts";
 export { metricsText, type ServerStats } from "./server-stats.ts";
 export {

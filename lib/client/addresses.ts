@@ -2,15 +2,7 @@ import { lookup, resolveSrv } from "node:dns/promises";
 import { isIP } from "node:net";
 import { CapnpError } from "../errors.ts";
 import { formatHostPort } from "../transport/address.ts";
-
-/** Where a server may be found: one address, several, or a function that is asked before each connection. */
-export type AddressSource =
-  | string
-  | readonly string[]
-  | (() => string | readonly string[] | PromiseLike<string | readonly string[]>);
-
-/** How one of several servers is chosen: `first` that can be reached, or each in turn. */
-export type PickPolicy = "first" | "round-robin";
+import { type AddressSource, addressesOf, type Endpoint, inOrder, type PickPolicy } from "./endpoint.ts";
 
 export interface SrvRecord {
   readonly name: string;
@@ -32,15 +24,6 @@ export const systemResolver: Resolver = {
   resolveSrv,
 };
 
-/** Something that can be connected to. */
-export interface Endpoint {
-  readonly address: string;
-  /** The name that the server's certificate must have, where it is not the host of the address. */
-  readonly servername?: string;
-  /** Those of a higher number are there for when the others are not. */
-  readonly priority?: number;
-}
-
 const srvForm = /^(?:(tcp|tls)\+)?srv:\/\/([^/:?#\s]+)\/?$/i;
 const hostForm = /^(?:(tcp|tls):\/\/)?([^/:[\]]+):(\d+)\/?$/i;
 
@@ -51,13 +34,10 @@ export const endpoints = async (
   turn: number,
   resolver: Resolver,
   random: () => number,
-): Promise<Endpoint[]> => {
-  const given = typeof source === "function" ? await source() : source;
-  const list = typeof given === "string" ? [given] : [...given];
-  if (list.length === 0) throw new CapnpError("CAPNP_ADDRESS", "There is no address to connect to: the list is empty.");
+): Promise<readonly Endpoint[]> => {
   const found: Endpoint[] = [];
   let failure: unknown;
-  for (const address of list) {
+  for (const address of await addressesOf(source)) {
     try {
       found.push(...(await expand(address, pick, resolver, random)));
     } catch (error) {
@@ -66,17 +46,8 @@ export const endpoints = async (
     }
   }
   if (found.length === 0) throw failure;
-  if (pick === "first") return found;
-  const lowest = Math.min(...found.map(priorityOf));
-  const [usual, spare] = [
-    found.filter((one) => priorityOf(one) === lowest),
-    found.filter((one) => priorityOf(one) > lowest),
-  ];
-  const start = turn % usual.length;
-  return [...usual.slice(start), ...usual.slice(0, start), ...spare];
+  return inOrder(found, pick, turn);
 };
-
-const priorityOf = ({ priority = 0 }: Endpoint): number => priority;
 
 const expand = async (
   address: string,

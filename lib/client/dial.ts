@@ -1,12 +1,22 @@
 import { CapnpError } from "../errors.ts";
 import { type Clock, systemClock } from "../rpc/clock.ts";
 import type { Transport } from "../transport/transport.ts";
-import { type AddressSource, type Endpoint, endpoints, systemResolver } from "./addresses.ts";
+import type { Endpoint } from "./endpoint.ts";
 import { readClientLimits } from "./limits.ts";
-import type { ConnectionOptions } from "./options.ts";
 
 /** Opens a transport to one server. Gives up when the signal is aborted; there is no other limit of time. */
 export type OpenTransport = (endpoint: Endpoint, signal: AbortSignal) => Promise<Transport>;
+
+export interface DialerOptions {
+  /** Where to connect to now, in the order in which to try; asked before each connection, with another number each time. */
+  readonly endpoints: (turn: number) => Promise<readonly Endpoint[]>;
+  readonly open: OpenTransport;
+  /** Milliseconds; see `connect`. */
+  readonly connectTimeout: number | undefined;
+  readonly clock: Clock | undefined;
+  /** Gives numbers from 0 to below 1. */
+  readonly random: () => number;
+}
 
 /** Time that runs out, as a signal; `stop` when the work is done. */
 export const timeLimit = (
@@ -41,27 +51,17 @@ export const timeLimit = (
  * leaves enough of it for the rest.
  */
 export class Dialer {
-  readonly #source: AddressSource;
-  readonly #options: ConnectionOptions;
-  readonly #open: OpenTransport;
-  readonly #random: () => number;
+  readonly #options: DialerOptions;
   readonly #clock: Clock;
   /** Infinity where there is no limit. */
   readonly timeout: number;
   #turn: number;
 
-  constructor(source: AddressSource, options: ConnectionOptions, open: OpenTransport, random: () => number) {
-    this.#source = source;
+  constructor(options: DialerOptions) {
     this.#options = options;
-    this.#open = open;
-    this.#random = random;
     this.#clock = options.clock ?? systemClock;
-    this.timeout = readClientLimits(options).connectTimeout;
-    const { pick = "first" } = options;
-    if (pick !== "first" && pick !== "round-robin") {
-      throw new CapnpError("CAPNP_RANGE", `pick is "first" or "round-robin", not ${JSON.stringify(pick)}.`);
-    }
-    this.#turn = Math.floor(random() * 1024);
+    this.timeout = readClientLimits({ connectTimeout: options.connectTimeout }).connectTimeout;
+    this.#turn = Math.floor(options.random() * 1024);
   }
 
   /**
@@ -76,16 +76,14 @@ export class Dialer {
     if (isAborted(signal)) throw canceled(signal);
     const clock = this.#clock;
     const until = clock.now() + timeout;
-    const { pick = "first", resolver = systemResolver } = this.#options;
-    const found = await this.#within(timeout, signal, "the names of the servers", () =>
-      endpoints(this.#source, pick, this.#turn++, resolver, this.#random),
-    );
+    const { endpoints, open } = this.#options;
+    const found = await this.#within(timeout, signal, "the names of the servers", () => endpoints(this.#turn++));
     const failures: { readonly address: string; readonly error: unknown }[] = [];
     for (const [index, endpoint] of found.entries()) {
       const share = (until - clock.now()) / (found.length - index);
       try {
         return await this.#within(share, signal, endpoint.address, async (limit) => {
-          const transport = await this.#open(endpoint, limit);
+          const transport = await open(endpoint, limit);
           limit.addEventListener("abort", () => transport.destroy(), { once: true });
           try {
             if (limit.aborted) throw canceled(limit);

@@ -1,4 +1,5 @@
 import { type Limit, readLimits } from "../limit.ts";
+import type { KeepaliveOptions } from "./keepalive.ts";
 
 /**
  * The times and limits of a client that `connect` makes, with their defaults. docs/limits.md has the same lists, and a test
@@ -54,6 +55,13 @@ export const readKeepaliveLimits = (given: Given<keyof typeof keepaliveLimits>):
   const { idle, timeout } = readLimits<keyof typeof keepaliveLimits>(keepaliveLimits, given);
   return { idle: orNever(idle), timeout: orNever(timeout) };
 };
+
+/** Those of the option `keepalive`, where it may also be turned off. */
+export const keepaliveOf = ({
+  keepalive = {},
+}: {
+  readonly keepalive?: KeepaliveOptions | false;
+}): Read<keyof typeof keepaliveLimits> => readKeepaliveLimits(keepalive === false ? { idle: 0 } : keepalive);
 
 export const readRetryLimits = (given: Given<keyof typeof retryLimits>): Read<keyof typeof retryLimits> =>
   readLimits<keyof typeof retryLimits>(retryLimits, given);

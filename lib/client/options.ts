@@ -1,6 +1,7 @@
 import type { ConnectSocketOptions } from "../transport/connect-socket.ts";
 import type { VatOptions } from "../two-party-vat.ts";
-import type { PickPolicy, Resolver } from "./addresses.ts";
+import type { Resolver } from "./addresses.ts";
+import type { PickPolicy } from "./endpoint.ts";
 import type { MethodList } from "./idempotent.ts";
 import type { KeepaliveOptions } from "./keepalive.ts";
 import type { Session } from "./session.ts";
@@ -54,8 +55,8 @@ export interface ConnectionOptions extends VatOptions, Omit<ConnectSocketOptions
   readonly resolver?: Resolver;
 }
 
-/** Options of `connect`. */
-export interface ConnectOptions extends ConnectionOptions {
+/** Options of `connect` for a client that outlives its connections. */
+export interface KeptOptions {
   /**
    * Makes a lost connection anew. Default: only where `onSession`, `lazy`, `maxConnectionAge`, `deadline` or `retry` is given;
    * false: never.
@@ -84,20 +85,27 @@ export interface ConnectOptions extends ConnectionOptions {
   readonly retry?: RetryOptions | false;
 }
 
+/** Options of `connect`. */
+export interface ConnectOptions extends ConnectionOptions, KeptOptions {}
+
 /** Those of them with which `connect` gives a client that outlives its connections. */
-export type SessionOptions = ConnectOptions &
-  (
-    | { readonly reconnect: ReconnectOptions | true }
-    | { readonly onSession: NonNullable<ConnectOptions["onSession"]> }
-    | { readonly lazy: true }
-    | { readonly maxConnectionAge: number }
-    | { readonly deadline: number }
-    | { readonly retry: RetryOptions | false }
-  );
+export type SessionOptions = ConnectOptions & WantsSessions;
+
+export type WantsSessions =
+  | { readonly reconnect: ReconnectOptions | true }
+  | { readonly onSession: NonNullable<KeptOptions["onSession"]> }
+  | { readonly lazy: true }
+  | { readonly maxConnectionAge: number }
+  | { readonly deadline: number }
+  | { readonly retry: RetryOptions | false };
 
 /** Whether they are of that kind. */
-export const needsSessions = (options: ConnectOptions): boolean => {
+export const needsSessions = (options: KeptOptions): boolean => {
   const { reconnect, onSession, lazy, maxConnectionAge, deadline, retry } = options;
   if (reconnect !== undefined && reconnect !== false) return true;
   return [onSession, maxConnectionAge, deadline, retry].some((option) => option !== undefined) || lazy === true;
 };
+
+/** What a client's delays, and its choice among servers, are drawn from. */
+export const randomOf = ({ reconnect }: KeptOptions): (() => number) =>
+  typeof reconnect === "object" ? (reconnect.random ?? Math.random) : Math.random;

@@ -1,5 +1,6 @@
 import { expect } from "chai";
-import { endpoints, isService, type PickPolicy, type Resolver, type SrvRecord } from "../../lib/client/addresses.ts";
+import { endpoints, isService, type Resolver, type SrvRecord } from "../../lib/client/addresses.ts";
+import type { PickPolicy } from "../../lib/client/endpoint.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 import { rejection } from "../support/vats.ts";
 
