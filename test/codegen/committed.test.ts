@@ -34,7 +34,7 @@ const lateSchemas = (): GeneratedFile[] => {
 };
 
 const folders: Readonly<Record<string, () => GeneratedFile[]>> = {
-  "the examples": () => ["addressbook", "calculator", "thread"].flatMap((name) => committed(`servers/${name}`)),
+  "the examples": () => ["addressbook", "calculator", "chat", "thread"].flatMap((name) => committed(`servers/${name}`)),
   "the torture tests": () => committed("test/interop/torture"),
   "the fixtures of the type tests": () => committed("test/fixtures/generated"),
   "the standard schemas": standard,
