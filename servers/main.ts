@@ -3,8 +3,9 @@ import { serve } from "./serve.ts";
 
 const usage = `usage: npm run server NAME -- ADDRESS
 
-NAME     calculator or thread
-ADDRESS  host:port, *:port, unix:path or tls://host:port; port 0 takes a free one
+NAME     browser, calculator or thread
+ADDRESS  host:port, *:port, unix:path or tls://host:port; port 0 takes a free one;
+         for browser host:port or https://host:port
 `;
 
 const [name, address] = process.argv.slice(2);
@@ -14,6 +15,11 @@ try {
     case "calculator": {
       const { CalculatorImpl } = await import("./calculator/server.ts");
       await serve(address, () => new CalculatorImpl());
+      break;
+    }
+    case "browser": {
+      const { serveBrowser } = await import("./browser/main.ts");
+      await serveBrowser(address);
       break;
     }
     case "thread": {

@@ -1,16 +1,18 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect } from "chai";
-import type { GeneratedFile } from "../../lib/codegen/generate.ts";
+import type { GeneratedFile, GenerateOptions } from "../../lib/codegen/generate.ts";
 import { embedNodes } from "../../lib/schema/embedded-nodes.ts";
 import { schemaTexts } from "../../lib/std/schema-texts.ts";
 import { compileBelow, compileStandard, generated, schemasBelow } from "../support/generated.ts";
 import { repositoryRoot } from "../support/repository.ts";
 
-const committed = (folder: string): GeneratedFile[] =>
+const committed = (folder: string, options: Partial<GenerateOptions> = {}): GeneratedFile[] =>
   schemasBelow(folder).flatMap((file) =>
-    generated(compileBelow(folder, [file])).map(({ path, text }) => ({ path: `${folder}/${path}`, text })),
+    generated(compileBelow(folder, [file]), options).map(({ path, text }) => ({ path: `${folder}/${path}`, text })),
   );
+
+const examples = ["addressbook", "browser", "calculator", "chat", "thread"].map((name) => `servers/${name}`);
 
 const standard = (): GeneratedFile[] =>
   Object.keys(schemaTexts).flatMap((path) => {
@@ -34,7 +36,7 @@ const lateSchemas = (): GeneratedFile[] => {
 };
 
 const folders: Readonly<Record<string, () => GeneratedFile[]>> = {
-  "the examples": () => ["addressbook", "calculator", "chat", "thread"].flatMap((name) => committed(`servers/${name}`)),
+  "the examples": () => examples.flatMap((folder) => committed(folder, { importExtension: ".ts" })),
   "the torture tests": () => committed("test/interop/torture"),
   "the fixtures of the type tests": () => committed("test/fixtures/generated"),
   "the standard schemas": standard,
