@@ -24,9 +24,10 @@ const { messageWorks } = await import("./messages.js");
 const { packedWorks } = await import("./packed.js");
 const { rpcWorks } = await import("./rpc.js");
 const { memoryWorks } = await import("./memory.js");
+const { bundleWorks } = await import("./bundle.js");
 
 /** One file for each family of works. @type {Record<string, () => Promise<Result>>} */
-const works = { ...schemaWorks, ...messageWorks, ...packedWorks, ...rpcWorks, ...memoryWorks };
+const works = { ...schemaWorks, ...messageWorks, ...packedWorks, ...rpcWorks, ...memoryWorks, ...bundleWorks };
 const chosen = positionals.length > 0 ? positionals : Object.keys(works);
 const unknown = chosen.filter((name) => works[name] === undefined);
 if (unknown.length > 0) {

@@ -1,4 +1,4 @@
-import { TwoPartyClient } from "./browser-vat.ts";
+import { withObservables } from "./browser-vat.ts";
 import { Dialer, type OpenTransport } from "./client/dial.ts";
 import {
   type AddressSource,
@@ -19,8 +19,8 @@ import { readConnectionLimits } from "./rpc/limits.ts";
 import { streamsOf } from "./rpc/streaming/stream-window.ts";
 import { isWebSocketAddress, parseAddress } from "./transport/address.ts";
 import { readStreamLimits } from "./transport/limits.ts";
-import { type StandardWebSocket, webSocketTransport } from "./transport/web-socket.ts";
-import type { VatOptions } from "./two-party-vat.ts";
+import { type StandardWebSocket, standardWebSocketTransport } from "./transport/standard-web-socket.ts";
+import { TwoPartyClient, type VatOptions } from "./two-party-vat.ts";
 
 /** Options of `connect` for one connection. */
 export interface BrowserConnectionOptions extends VatOptions {
@@ -61,6 +61,7 @@ export async function connect(
   address: AddressSource,
   options: BrowserConnectOptions = {},
 ): Promise<TwoPartyClient | RpcClient> {
+  const Client = withObservables(TwoPartyClient);
   readConnectionLimits(options.limits);
   readStreamLimits(options);
   streamsOf(options.streamWindow);
@@ -85,7 +86,7 @@ export async function connect(
     return keptClient(options, addressText(address), dialer, random);
   }
   return dialer.dial(dialer.timeout, options.signal, (transport) => {
-    const client = new TwoPartyClient(transport, options);
+    const client = new Client(transport, options);
     watchPeer(client, transport, keepalive, options.clock);
     return client;
   });
@@ -111,7 +112,7 @@ const opener =
     new Promise((resolve, reject) => {
       checkAddress(address);
       const socket = newSocket(address);
-      const transport = webSocketTransport(socket, options);
+      const transport = standardWebSocketTransport(socket, options);
       // Why is told by who gave up.
       const abort = (): void => transport.destroy();
       signal.addEventListener("abort", abort, { once: true });
@@ -119,9 +120,12 @@ const opener =
         signal.removeEventListener("abort", abort);
         resolve(transport);
       });
-      socket.addEventListener("close", ({ code }) => {
+      const failed = (code = 1006): void => {
         signal.removeEventListener("abort", abort);
         const text = `cannot connect to ${address}: the WebSocket was closed before it opened (${code}); is the server running, and may this page connect to it?`;
         reject(new CapnpError("CAPNP_CONNECT", text));
-      });
+      };
+      // The standard has both, in this order; Node 20 leaves it at the error.
+      socket.addEventListener("error", () => failed());
+      socket.addEventListener("close", ({ code }) => failed(code));
     });

@@ -1,12 +1,17 @@
-import { BehaviorSubject, of } from "rxjs";
+import { BehaviorSubject, Observable } from "rxjs";
 import { useObservables } from "./lazy-rxjs.ts";
-import { TwoPartyClient as Client, TwoPartyServer as Server } from "./two-party-vat.ts";
+import { TwoPartyClient as Client, TwoPartyServer as Server } from "./stream-vat.ts";
 
-// Stands with classes of its own, so that no bundler takes this module for one that does nothing.
-useObservables({ BehaviorSubject, of });
+/** Gives an end, which is the same class as before, the part of rxjs that it tells its state with: a bundler has to find it by an import. */
+export const withObservables = <Vat>(vat: Vat): Vat => {
+  useObservables({ BehaviorSubject, Observable });
+  return vat;
+};
 
 /** The end that connected, over a transport or a pair of web streams of yours; see `connect` for one by address. */
-export class TwoPartyClient extends Client {}
+export const TwoPartyClient = /* @__PURE__ */ withObservables(Client);
+export type TwoPartyClient = Client;
 
 /** The end that was connected to: exposes `bootstrap` to the peer. */
-export class TwoPartyServer extends Server {}
+export const TwoPartyServer = /* @__PURE__ */ withObservables(Server);
+export type TwoPartyServer = Server;

@@ -84,7 +84,7 @@ export { type BrowserConnectionOptions, type BrowserConnectOptions, connect } fr
 export type { ReconnectOptions, RetryOptions } from "./client/options.ts";
 export type { AddressSource, PickPolicy } from "./client/endpoint.ts";
 export type { KeepaliveOptions } from "./client/keepalive.ts";
-export { type ClientStatus, RpcClient } from "./client/rpc-client.ts";
+export type { ClientStatus, RpcClient } from "./client/rpc-client.ts";
 export type { Session } from "./client/session.ts";
 export { TwoPartyClient, TwoPartyServer } from "./browser-vat.ts";
 export type { CloseOptions, ConnectionStatus, VatOptions } from "./two-party-vat.ts";

@@ -17,7 +17,7 @@ import { streamsOf } from "./rpc/streaming/stream-window.ts";
 import { parseAddress } from "./transport/address.ts";
 import { connectSocket } from "./transport/connect-socket.ts";
 import { readStreamLimits } from "./transport/limits.ts";
-import { TwoPartyClient } from "./two-party-vat.ts";
+import { TwoPartyClient } from "./stream-vat.ts";
 
 export type { ConnectionOptions, ConnectOptions } from "./client/options.ts";
 

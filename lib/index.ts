@@ -104,13 +104,8 @@ export type { Resolver, SrvRecord } from "./client/addresses.ts";
 export type { AddressSource, PickPolicy } from "./client/endpoint.ts";
 export { type ListenAddress, type ListenOptions, listen, type RpcServer } from "./listen.ts";
 export { metricsText, type ServerStats } from "./server-stats.ts";
-export {
-  type CloseOptions,
-  type ConnectionStatus,
-  TwoPartyClient,
-  TwoPartyServer,
-  type VatOptions,
-} from "./two-party-vat.ts";
+export type { CloseOptions, ConnectionStatus, VatOptions } from "./two-party-vat.ts";
+export { TwoPartyClient, TwoPartyServer } from "./stream-vat.ts";
 export type { BootstrapSource, Exposed } from "./bootstrap-source.ts";
 export type { RestoreFunction, Restorer } from "./restorer.ts";
 export type { ConnectionStats } from "./rpc/connection/connection.ts";

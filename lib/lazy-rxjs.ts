@@ -1,7 +1,7 @@
 import type * as Rxjs from "rxjs";
 
 /** What of rxjs an end of a connection needs. */
-export type Observables = Pick<typeof Rxjs, "BehaviorSubject" | "of">;
+export type Observables = Pick<typeof Rxjs, "BehaviorSubject" | "Observable">;
 
 let loaded: typeof Rxjs | undefined;
 let given: Observables | undefined;
@@ -22,3 +22,10 @@ export const observables = (): Observables => given ?? rxjs();
 export const useObservables = (parts: Observables): void => {
   given = parts;
 };
+
+/** Tells one last value. It is what `of` does, which brings half of rxjs with it. */
+export const ended = <T>(Observable: typeof Rxjs.Observable, value: T): Rxjs.Observable<T> =>
+  new Observable((observer) => {
+    observer.next(value);
+    observer.complete();
+  });

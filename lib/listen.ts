@@ -14,7 +14,8 @@ import { type ListenSocketOptions, listenSocket, type SocketServer } from "./tra
 import { readListenLimits, remoteLimits, strangerLimits } from "./transport/limits.ts";
 import type { PeerInfo, Transport } from "./transport/transport.ts";
 import type { WebSocketMount } from "./transport/web-socket-mount.ts";
-import { TwoPartyServer, type VatOptions } from "./two-party-vat.ts";
+import { TwoPartyServer } from "./stream-vat.ts";
+import type { VatOptions } from "./two-party-vat.ts";
 
 export interface ListenOptions
   extends Omit<VatOptions, "peer">,

@@ -2,7 +2,7 @@ import type { Duplex } from "node:stream";
 import type { BehaviorSubject, Observable } from "rxjs";
 import { type BootstrapSource, bootstrapFor, holdBootstrap } from "./bootstrap-source.ts";
 import { CapnpError } from "./errors.ts";
-import { observables } from "./lazy-rxjs.ts";
+import { ended, observables } from "./lazy-rxjs.ts";
 import { ConnectionObserver } from "./observation.ts";
 import { type Logger, silent } from "./logger.ts";
 import type { ConnectionStats } from "./rpc/connection/connection.ts";
@@ -16,10 +16,10 @@ import type { Client } from "./rpc/capability/client.ts";
 import type { PointerTypeArgument } from "./schema/any-pointer.ts";
 import { clientOf, type InterfaceClient, type InterfaceType } from "./schema/interface-client.ts";
 import { methodName } from "./schema/method-name.ts";
-import { type ByteStreamOptions, ByteStreamTransport } from "./transport/byte-stream.ts";
+import type { ByteStreamOptions, ByteStreamTransport } from "./transport/byte-stream.ts";
 import type { PeerInfo, Transport } from "./transport/transport.ts";
-import { TwoWayPipe } from "./transport/two-way-pipe.ts";
-import { isWebStreams, type WebStreams } from "./transport/web-streams.ts";
+import type { TwoWayPipe } from "./transport/two-way-pipe.ts";
+import type { isWebStreams, WebStreams } from "./transport/web-streams.ts";
 
 /** `disconnected`: the peer or the network ended it; `closed`: this side did. Neither comes back to life. */
 export type ConnectionStatus = "connected" | "disconnected" | "closed";
@@ -70,13 +70,33 @@ export interface VatOptions extends ByteStreamOptions {
 const isTransport = (stream: object): stream is Transport => "setReading" in stream;
 const isDuplex = (stream: object): stream is Duplex => "pipe" in stream;
 
+/** What makes transports of streams, which a client that was connected by address does not need. */
+interface StreamCarriers {
+  readonly ByteStreamTransport: typeof ByteStreamTransport;
+  readonly TwoWayPipe: typeof TwoWayPipe;
+  readonly isWebStreams: typeof isWebStreams;
+}
+
+let given: StreamCarriers | undefined;
+
+/** Gives them to an end, which is the same class as before. A bundler may leave that out where the result is not used. */
+export const overStreams = <Vat>(vat: Vat, carriers: StreamCarriers): Vat => {
+  given = carriers;
+  return vat;
+};
+
+const carriers = (): StreamCarriers => {
+  if (given !== undefined) return given;
+  throw new CapnpError("CAPNP_TYPE", "Import TwoPartyClient or TwoPartyServer by name to make one over a stream.");
+};
+
 /** What carries the bytes of a connection. */
 type Bytes = Duplex | WebStreams;
 
 /** Whether the first argument is what carries the bytes, and not the options of an end that has no such thing. */
 const isStreamOrTransport = (first: Bytes | Transport | VatOptions): first is Bytes | Transport => {
   if (typeof first === "object" && first !== null) {
-    if (isTransport(first) || isDuplex(first) || isWebStreams(first)) return true;
+    if (isTransport(first) || isDuplex(first) || carriers().isWebStreams(first)) return true;
     const prototype = Object.getPrototypeOf(first);
     if (prototype === Object.prototype || prototype === null) return false;
   }
@@ -107,9 +127,9 @@ abstract class TwoPartyVat {
   constructor(first: Bytes | Transport | VatOptions = {}, second?: VatOptions) {
     const isStream = isStreamOrTransport(first);
     const options = second ?? (isStream ? {} : first);
-    if (!isStream) this.#pipe = new TwoWayPipe();
+    if (!isStream) this.#pipe = new (carriers().TwoWayPipe)();
     const stream = this.#pipe ?? (first as Bytes | Transport);
-    const transport = isTransport(stream) ? stream : new ByteStreamTransport(stream, options);
+    const transport = isTransport(stream) ? stream : new (carriers().ByteStreamTransport)(stream, options);
     const release = holdBootstrap(options.bootstrap);
     const logger = options.logger ?? silent;
     const observer = new ConnectionObserver(
@@ -158,9 +178,9 @@ abstract class TwoPartyVat {
 
   /** The state of the connection, now and whenever it changes; completes when the connection is over. */
   get state$(): Observable<ConnectionStatus> {
-    const { BehaviorSubject, of } = observables();
+    const { BehaviorSubject, Observable } = observables();
     // A subject that has completed would tell nobody what it came to.
-    if (this.#status !== "connected") return of(this.#status);
+    if (this.#status !== "connected") return ended(Observable, this.#status);
     this.#states ??= new BehaviorSubject<ConnectionStatus>(this.#status);
     return this.#states.asObservable();
   }

@@ -6,6 +6,7 @@ import { isInstalled } from "./support/processes.ts";
 
 describe("the documents", () => {
   const documents = [
+    "browser",
     "capabilities",
     "command-line",
     "import-hook",

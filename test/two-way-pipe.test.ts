@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import { expect } from "chai";
 import { ensureCertificates } from "../certs/make.ts";
-import { TwoPartyClient, TwoPartyServer } from "../lib/two-party-vat.ts";
+import { TwoPartyClient, TwoPartyServer } from "../lib/stream-vat.ts";
 import type { Loose } from "./support/loose.ts";
 import { repositoryRoot } from "./support/repository.ts";
 import { testSchema } from "./support/rpc-messages.ts";

@@ -59,10 +59,17 @@ export class CalculatorPad {
       const begin = performance.now();
       const reached = lobby.calculator();
       const { calls, value, steps, answer } = evaluate(reached.calculator, expression, this.#answer());
-      const number = await value;
+      let number: number;
+      try {
+        number = await value;
+      } catch (error) {
+        answer.release();
+        throw error;
+      } finally {
+        reached.calculator.release();
+      }
       const took = performance.now() - begin;
       const lines = await steps;
-      reached.calculator.release();
       this.#keep(number, answer, session);
       if (turn !== this.#turn) return;
       this.#show("", numberText(number));

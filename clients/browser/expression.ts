@@ -44,7 +44,7 @@ interface Token {
 
 const tokenize = (text: string): Token[] => {
   const tokens: Token[] = [];
-  const token = /\s*(?:(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+|ans|[-+*/()×÷−])|(\S))/giy;
+  const token = /\s*(?:((?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|ans|[-+*/()×÷−])|(\S))/giy;
   for (let match = token.exec(text); match !== null; match = token.exec(text)) {
     const [all, known, stray] = match;
     const position = match.index + all.length - (known ?? stray)!.length;

@@ -1,7 +1,7 @@
 import type { BehaviorSubject, Observable } from "rxjs";
 import { holdBootstrap } from "../bootstrap-source.ts";
 import { CapnpError } from "../errors.ts";
-import { observables } from "../lazy-rxjs.ts";
+import { ended, observables } from "../lazy-rxjs.ts";
 import { objectIdMessage } from "../restorer.ts";
 import { Client } from "../rpc/capability/client.ts";
 import { nullClient } from "../rpc/capability/broken-client.ts";
@@ -66,9 +66,9 @@ export class RpcClient {
 
   /** The state now, and whenever it changes; completes after `closed`. */
   get state$(): Observable<ClientStatus> {
-    const { BehaviorSubject, of } = observables();
+    const { BehaviorSubject, Observable } = observables();
     // A subject that has completed would tell nobody what it came to.
-    if (this.#status === "closed") return of(this.#status);
+    if (this.#status === "closed") return ended(Observable, this.#status);
     this.#states ??= new BehaviorSubject<ClientStatus>(this.#status);
     return this.#states.asObservable();
   }

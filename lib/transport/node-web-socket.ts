@@ -7,7 +7,7 @@ import { type CarrierSink, MessageTransport } from "./message-transport.ts";
 import type { TransportOptions } from "./options.ts";
 import type { PeerInfo, Transport } from "./transport.ts";
 import { Watchdog } from "./watchdog.ts";
-import { WsCarrier } from "./web-socket.ts";
+import { WsCarrier } from "./ws-web-socket.ts";
 
 /** What a peer may do over one WebSocket, besides what it may over every connection. */
 export interface WebSocketLimits {

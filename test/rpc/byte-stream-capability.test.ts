@@ -6,7 +6,7 @@ import { ByteStream } from "../../lib/generated/capnp/compat/byte-stream.capnp.t
 import { byteStream } from "../../lib/streams/byte-stream.ts";
 import { pump, toWebWritable } from "../../lib/streams/byte-stream-writer.ts";
 import { toWritable } from "../../lib/streams/to-writable.ts";
-import { TwoPartyServer } from "../../lib/two-party-vat.ts";
+import { TwoPartyServer } from "../../lib/stream-vat.ts";
 import { bytes, longText, Sink, SlowSink, streamTo } from "../support/byte-sinks.ts";
 import type { Loose } from "../support/loose.ts";
 import { deferred } from "../support/nodes.ts";

@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import type { ConnectionStats } from "../../lib/rpc/connection/connection.ts";
 import { type MemoryTransport, type MemoryTransportPair, memoryTransportPair } from "../../lib/transport/memory.ts";
-import { TwoPartyClient, TwoPartyServer, type VatOptions } from "../../lib/two-party-vat.ts";
+import { TwoPartyClient, TwoPartyServer } from "../../lib/stream-vat.ts";
+import type { VatOptions } from "../../lib/two-party-vat.ts";
 import type { Loose } from "./loose.ts";
 import { decode, describeMessage, testSchema } from "./rpc-messages.ts";
 

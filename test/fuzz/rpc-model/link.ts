@@ -1,5 +1,6 @@
 import { type MemoryTransport, type MemoryTransportPair, memoryTransportPair } from "../../../lib/transport/memory.ts";
-import { TwoPartyClient, TwoPartyServer, type VatOptions } from "../../../lib/two-party-vat.ts";
+import { TwoPartyClient, TwoPartyServer } from "../../../lib/stream-vat.ts";
+import type { VatOptions } from "../../../lib/two-party-vat.ts";
 import type { Loose } from "../../support/loose.ts";
 import { emptyTables, tablesOf } from "../../support/vats.ts";
 

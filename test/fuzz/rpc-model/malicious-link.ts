@@ -1,4 +1,4 @@
-import { TwoPartyServer } from "../../../lib/two-party-vat.ts";
+import { TwoPartyServer } from "../../../lib/stream-vat.ts";
 import type { Loose } from "../../support/loose.ts";
 import { decode, encode, rpc, testSchema } from "../../support/rpc-messages.ts";
 import { setIndex } from "../../support/scripted-peer.ts";

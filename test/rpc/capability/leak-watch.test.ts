@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { type Leak, reportLeaks } from "../../../lib/rpc/capability/leak-watch.ts";
 import { memoryTransportPair } from "../../../lib/transport/memory.ts";
-import { TwoPartyClient, TwoPartyServer } from "../../../lib/two-party-vat.ts";
+import { TwoPartyClient, TwoPartyServer } from "../../../lib/stream-vat.ts";
 import { type Loose, parseLoosely } from "../../support/loose.ts";
 import { Processes } from "../../support/processes.ts";
 

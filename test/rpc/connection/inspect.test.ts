@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { check, dump } from "../../../lib/rpc/connection/inspect.ts";
 import { Connection } from "../../../lib/rpc/connection/connection.ts";
 import { memoryTransportPair } from "../../../lib/transport/memory.ts";
-import { TwoPartyClient, TwoPartyServer } from "../../../lib/two-party-vat.ts";
+import { TwoPartyClient, TwoPartyServer } from "../../../lib/stream-vat.ts";
 import type { Loose } from "../../support/loose.ts";
 import { deferred, holder, pending } from "../../support/nodes.ts";
 import { ScriptedPeer } from "../../support/scripted-peer.ts";
