@@ -34,10 +34,14 @@ export const servePage = async (
       ...options,
     },
   );
-  server.listen(port, host === "*" ? undefined : host);
-  await once(server, "listening").catch((error: Error) => {
-    throw new capnp.CapnpError("CAPNP_LISTEN", `cannot listen on ${address}: ${error.message}`, { cause: error });
-  });
+  try {
+    server.listen(port, host === "*" ? undefined : host);
+    await once(server, "listening");
+  } catch (error) {
+    await rpc.close();
+    const why = error instanceof Error ? error.message : String(error);
+    throw new capnp.CapnpError("CAPNP_LISTEN", `cannot listen on ${address}: ${why}`, { cause: error });
+  }
   const name = host === "*" ? "localhost" : host.includes(":") ? `[${host}]` : host;
   return {
     url: `${isSecure ? "https" : "http"}://${name}:${rpc.port}/`,
