@@ -27,11 +27,6 @@ try {
       await serveBrowser(process.argv[3]);
       break;
     }
-    case "browser": {
-      const { serveBrowser } = await import("./browser/main.ts");
-      await serveBrowser(address);
-      break;
-    }
     case "thread": {
       const { ExampleImpl } = await import("./thread/server.ts");
       await serve(address, () => ({ bootstrap: () => new ExampleImpl() }));

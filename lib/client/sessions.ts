@@ -196,15 +196,17 @@ export class Sessions implements SessionLoopHost {
     const loops = this.#loops;
     const isLast = loops.every(({ session }) => session === undefined);
     if (!reconnects || (isLast && (this.#isTooLate(error) || loops.every(({ failures }) => failures >= maxAttempts)))) {
-      this.#giveUp(loops.every((one) => one.lastError !== undefined) ? this.#whyNone() : error);
+      this.#giveUp(this.#whyNone(error));
       return false;
     }
     return loops.includes(loop);
   }
 
-  /** Why there is no session with any server. */
-  #whyNone(): unknown {
-    return whichFailed(this.#loops.map(({ name, lastError }) => ({ address: name, error: lastError })));
+  /** Why there is no session with any server; where not all have been tried, what the last one said. */
+  #whyNone(last: unknown): unknown {
+    const loops = this.#loops;
+    if (loops.some(({ lastError }) => lastError === undefined)) return last;
+    return whichFailed(loops.map(({ name, lastError }) => ({ address: name, error: lastError })));
   }
 
   /** Whether an error is for who waits for the first session: there is no time for another attempt, or no hope in it. */
@@ -219,7 +221,7 @@ export class Sessions implements SessionLoopHost {
   rested(loop: SessionLoop): boolean {
     if (this.#first === undefined || this.#firstUntil - this.#options.clock.now() >= 1) return true;
     // With no time for another attempt, why the last one failed is the better answer.
-    this.#giveUp(loop.lastError);
+    this.#giveUp(this.#whyNone(loop.lastError));
     return false;
   }
 
