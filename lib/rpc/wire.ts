@@ -233,7 +233,9 @@ export class MessageForm {
     const message = builder.initRoot(Struct, sizes.message.data, sizes.message.pointers);
     setU16(message, 0, this.#tag);
     const child = initChild(message, 0, this.name);
-    this.#parts.forEach((part, index) => initChild(child, index, part));
+    this.#parts.forEach((part, index) => {
+      initChild(child, index, part);
+    });
     return builder.segments()[0] as Uint8Array;
   }
 }

@@ -32,7 +32,7 @@ describe("the packed package", function () {
       ]);
       expect(kindsIn("dist/lib/")).to.deep.equal(["*.d.ts", "*.js", "*.js.map"]);
       expect(kindsIn("dist/package/")).to.deep.equal(["*.js", "*.js.map"]);
-      expect(kindsIn("lib/")).to.deep.equal(["*.capnp", "*.ts"]);
+      expect(kindsIn("lib/")).to.deep.equal(["*.capnp", "*.md", "*.ts"]);
       expect(kindsIn("docs/")).to.deep.equal(["*.md"]);
       // Half of it is source maps and the sources that they name.
       expect(installed.packedBytes).to.be.lessThan(2_000_000);
