@@ -28,7 +28,7 @@ export interface DialFailure {
 }
 
 /** Time that runs out, as a signal; `stop` when the work is done. */
-export const timeLimit = (
+const timeLimit = (
   clock: Clock,
   milliseconds: number,
   outer: AbortSignal | undefined,

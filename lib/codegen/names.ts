@@ -16,7 +16,7 @@ const reservedTypes = new Set(
 
 const identifier = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-export const isIdentifier = (name: string): boolean => identifier.test(name);
+const isIdentifier = (name: string): boolean => identifier.test(name);
 
 /** Whether `const name` may stand at the top of a module. */
 export const isVariableName = (name: string): boolean => isIdentifier(name) && !reservedVariables.has(name);

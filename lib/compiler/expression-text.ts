@@ -1,3 +1,4 @@
+import { formatFloat64 } from "../schema/float-text.ts";
 import type { Expression, TupleParam } from "./ast.ts";
 
 const decoder = new TextDecoder();
@@ -19,7 +20,8 @@ function quoted(text: string): string {
   let result = '"';
   for (const character of text) {
     const code = character.charCodeAt(0);
-    result += escapes[character] ?? (code < 0x20 ? `\\x${code.toString(16).padStart(2, "0")}` : character);
+    result +=
+      escapes[character] ?? (code < 0x20 || code === 0x7f ? `\\${code.toString(8).padStart(3, "0")}` : character);
   }
   return `${result}"`;
 }
@@ -45,7 +47,7 @@ export function expressionText(expression: Expression): string {
     case "negativeInt":
       return `-${expression.value}`;
     case "float":
-      return String(expression.value);
+      return formatFloat64(expression.value);
     case "string":
       return quoted(decoder.decode(expression.bytes));
     case "binary":

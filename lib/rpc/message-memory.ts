@@ -13,7 +13,7 @@ export interface MessageMemory {
   builder: MessageBuilder | undefined;
 }
 
-export const messageMemoryBytes = 1024;
+const messageMemoryBytes = 1024;
 
 /**
  * Several pieces share a buffer. One that is kept, for results that a peer does not finish, keeps the whole: so they are few.

@@ -130,7 +130,7 @@ export const forEachStruct = (
 };
 
 /** @param maxOps The longest `PromisedAnswer.transform` that is accepted, noops included. */
-export const readPromisedAnswer = (s: Struct, maxOps: number): { questionId: number; path: number[] } => {
+const readPromisedAnswer = (s: Struct, maxOps: number): { questionId: number; path: number[] } => {
   const path: number[] = [];
   forEachStruct(s, 0, maxOps, "operations in a transform", (op) => {
     const which = u16(op, 0);

@@ -72,7 +72,7 @@ export const foldStruct = <T>(struct: Struct, schema: StructSchema, fold: Fold<T
   fold.struct(membersOf(struct, schema), schema);
 
 /** The active member of the struct's unnamed union; undefined where it has none, or a newer schema's member is active. */
-export const activeMember = (struct: Struct, schema: StructSchema): FieldSchema | undefined => {
+const activeMember = (struct: Struct, schema: StructSchema): FieldSchema | undefined => {
   const { discriminantCount, discriminantOffset } = schema.body;
   if (discriminantCount === 0) return undefined;
   const at = discriminantOffset * 2;

@@ -7,7 +7,7 @@ import type { StructSchema } from "./struct-schema.ts";
 import { typescriptName } from "./typescript-name.ts";
 
 /** Id of `StreamResult` in stream.capnp: the result type of `-> stream`. */
-export const streamResultId = 0x995f9a3377c0b16en;
+const streamResultId = 0x995f9a3377c0b16en;
 
 export class MethodSchema {
   readonly interface: InterfaceSchema;

@@ -4,8 +4,8 @@ import type { AnnotationBody, ConstBody, EnumBody, Node, Value } from "./node.ts
 import { annotationValue, memberComment, SchemaBase, type SchemaType, type SchemaUniverse } from "./schema-base.ts";
 import type { StructSchema } from "./struct-schema.ts";
 
-export { InterfaceSchema, MethodSchema, streamResultId } from "./interface-schema.ts";
-export { isPointerType, SchemaBase, type SchemaType, type SchemaUniverse } from "./schema-base.ts";
+export { InterfaceSchema, MethodSchema } from "./interface-schema.ts";
+export { isPointerType, type SchemaType, type SchemaUniverse } from "./schema-base.ts";
 export { FieldSchema, noSuchField, StructSchema } from "./struct-schema.ts";
 
 export type Schema = FileSchema | StructSchema | EnumSchema | InterfaceSchema | ConstSchema | AnnotationSchema;

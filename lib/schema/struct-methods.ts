@@ -24,7 +24,7 @@ import { typeOfArgument } from "./type-argument.ts";
 type Operation = (value: never, ...rest: never[]) => unknown;
 
 /** Makes functions over a struct or list methods of its class: `f(x, a)` becomes `x.f(a)`. */
-export const installMethods = (prototype: object, methods: Readonly<Record<string, Operation>>): void => {
+const installMethods = (prototype: object, methods: Readonly<Record<string, Operation>>): void => {
   for (const [name, operation] of Object.entries(methods)) {
     const value = function (this: never, ...rest: never[]): unknown {
       return operation(this, ...rest);
@@ -35,7 +35,7 @@ export const installMethods = (prototype: object, methods: Readonly<Record<strin
 };
 
 /** Makes functions over a struct properties that are read: `f(x)` becomes `x.f`. */
-export const installGetters = (prototype: object, getters: Readonly<Record<string, Operation>>): void => {
+const installGetters = (prototype: object, getters: Readonly<Record<string, Operation>>): void => {
   for (const [name, operation] of Object.entries(getters)) {
     const get = function (this: never): unknown {
       return operation(this);

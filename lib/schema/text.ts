@@ -40,7 +40,7 @@ interface MemberPiece {
  *
  * Throws the errors of reading a message, and CAPNP_MESSAGE_SIZE where the text is longer than a string can be.
  */
-export const formatText = (struct: Struct, schema: StructSchema, options?: TextOptions): string =>
+const formatText = (struct: Struct, schema: StructSchema, options?: TextOptions): string =>
   print(() => converting(struct._segment.arena, () => foldStruct(struct, schema, textFold)), schema.path, options);
 
 /** The same of a list. */

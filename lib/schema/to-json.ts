@@ -21,7 +21,7 @@ export type Json = null | boolean | number | string | Json[] | { [name: string]:
  * infinities; Data is an array of numbers, Void is null. Pointers that are null are left out. The annotations of json.capnp are
  * obeyed. Capabilities and AnyPointers have no form in JSON and are left out.
  */
-export const structToJson = (struct: Struct, schema: StructSchema): Json =>
+const structToJson = (struct: Struct, schema: StructSchema): Json =>
   withinCallStack("This message", () =>
     converting(struct._segment.arena, () => foldStruct(struct, schema, folds.array)),
   ) as Json;

@@ -1,4 +1,4 @@
-import type { Client, CapabilitySource } from "../rpc/capability/client.ts";
+import type { Client } from "../rpc/capability/client.ts";
 import type { CallOptions, RemotePromise } from "../rpc/capability/remote-promise.ts";
 import type { InterfaceServer } from "./interface-class.ts";
 import type { InterfaceSchema } from "./schema.ts";
@@ -105,5 +105,3 @@ export interface StreamResult
 
 /** What methods of streams return: nothing. */
 export type StreamReturns = Nothing | PromiseLike<void>;
-
-export type { CallOptions, CapabilitySource };

@@ -112,7 +112,7 @@ export interface AllocationOptions {
   readonly allocation?: "grow" | "fixed";
 }
 
-export const defaultFirstSegmentWords = 128;
+const defaultFirstSegmentWords = 128;
 
 /** Up to this size a first segment moves; beyond it, copying and having it twice meanwhile would be felt. */
 export const movingSegmentBytes = 16 * 1024 * 1024;

@@ -15,12 +15,12 @@ export interface MessageOptions extends ReaderOptions {
 }
 
 /** As C++ does it: a message larger than what may be read of it is refused before it is in memory. */
-export const frameLimits = (options?: MessageOptions): FrameLimits => {
+const frameLimits = (options?: MessageOptions): FrameLimits => {
   const maxFrameBytes = (options?.traversalLimitInWords ?? defaultTraversalLimitInWords) * 8;
   return options?.maxSegments === undefined ? { maxFrameBytes } : { maxFrameBytes, maxSegments: options.maxSegments };
 };
 
-export const readerOf = (encoding: Encoding, options?: MessageOptions): FrameReader | PackedReader =>
+const readerOf = (encoding: Encoding, options?: MessageOptions): FrameReader | PackedReader =>
   encoding === "packed" ? new PackedReader(frameLimits(options)) : new FrameReader(frameLimits(options));
 
 const nothing = new Uint8Array(0);

@@ -7,7 +7,7 @@ import { lateModule } from "./late-module.ts";
 import { Outlet } from "./outlet.ts";
 
 /** What `/capnp/compat/byte-stream.capnp` declares. */
-export const byteStreamModule = lateModule<{ readonly ByteStream: ByteStream }>(0x8f5d14e1c273738dn, byteStreamNodes);
+const byteStreamModule = lateModule<{ readonly ByteStream: ByteStream }>(0x8f5d14e1c273738dn, byteStreamNodes);
 
 type ServerClass = new (outlet: Outlet) => ByteStream.Server;
 

@@ -3,7 +3,8 @@ import type { Socket } from "node:net";
 import { CapnpError } from "../errors.ts";
 import { formatAddress, type WebSocketAddress } from "./address.ts";
 import { codeOf } from "./node-error.ts";
-import { loadWs, type WebSocketLimits, wsLimits, wsTransport } from "./node-web-socket.ts";
+import type { WebSocketLimits } from "./limits.ts";
+import { loadWs, wsLimits, wsTransport } from "./node-web-socket.ts";
 import type { TransportOptions } from "./options.ts";
 import type { PeerInfo, Transport } from "./transport.ts";
 

@@ -34,6 +34,17 @@ export const strangerLimits = {
 /** And for peers from other machines. */
 export const remoteLimits = { maxFrameBytes: 4 * 1024 * 1024 } as const;
 
+/** What a peer may do over one WebSocket, besides what it may over every connection. */
+export interface WebSocketLimits {
+  /**
+   * The most pieces that one message may come in. Attack: pieces of a byte each, whose bookkeeping outweighs them. Default 16,384;
+   * then the connection ends with close code 1008.
+   */
+  readonly maxFragments?: number;
+  /** The most pings that may wait for their pongs to leave. Attack: a flood of pings. Default 60; then close code 1008. */
+  readonly maxPendingPongs?: number;
+}
+
 /** What one WebSocket may do, besides what every connection may (`WebSocketOptions`). */
 export const webSocketLimits = {
   upgradeTimeout: { kind: "time", default: 10_000 },

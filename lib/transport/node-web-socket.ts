@@ -2,23 +2,12 @@ import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import { CapnpError } from "../errors.ts";
 import { scheduleFlush } from "./framed-stream.ts";
-import { readStreamLimits, readWebSocketLimits } from "./limits.ts";
+import { readStreamLimits, readWebSocketLimits, type WebSocketLimits } from "./limits.ts";
 import { type CarrierSink, MessageTransport } from "./message-transport.ts";
 import type { TransportOptions } from "./options.ts";
 import type { PeerInfo, Transport } from "./transport.ts";
 import { Watchdog } from "./watchdog.ts";
 import { WsCarrier } from "./ws-web-socket.ts";
-
-/** What a peer may do over one WebSocket, besides what it may over every connection. */
-export interface WebSocketLimits {
-  /**
-   * The most pieces that one message may come in. Attack: pieces of a byte each, whose bookkeeping outweighs them. Default 16,384;
-   * then the connection ends with close code 1008.
-   */
-  readonly maxFragments?: number;
-  /** The most pings that may wait for their pongs to leave. Attack: a flood of pings. Default 60; then close code 1008. */
-  readonly maxPendingPongs?: number;
-}
 
 /** The package `ws`, loaded when it is first needed. */
 export const loadWs = (): Promise<typeof import("ws")> => import("ws");

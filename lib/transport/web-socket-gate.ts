@@ -3,8 +3,8 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { WebSocketServer } from "ws";
 import { CapnpError } from "../errors.ts";
-import { readWebSocketLimits } from "./limits.ts";
-import { loadWs, type WebSocketLimits, wsLimits, wsTransport } from "./node-web-socket.ts";
+import { readWebSocketLimits, type WebSocketLimits } from "./limits.ts";
+import { loadWs, wsLimits, wsTransport } from "./node-web-socket.ts";
 import type { TransportOptions } from "./options.ts";
 import type { PeerInfo, PeerRequest, Transport } from "./transport.ts";
 

@@ -8,7 +8,7 @@ export const { AllTypes, Shapes } = loadLoosely("test/fixtures/all-types.capnp")
 
 type Word = readonly [low: number, high: number];
 
-export const offsetOf = (field: string): number =>
+const offsetOf = (field: string): number =>
   (AllTypes.schema.fields.find(({ name }: Loose) => name === field) as Loose).offset as number;
 
 /**

@@ -63,6 +63,17 @@ describe("a call that was lost with its connection", () => {
     expect((await promise.entry.read()).call).to.equal(2);
   });
 
+  it("was sent for its pipeline only: what is called on that goes on", async () => {
+    const ledger = await open();
+    await ledger.add({ call: 0 });
+    const request = ledger.entryRequest();
+    request.call = 3;
+    const pipeline = request.sendForPipeline();
+    expect((await pipeline.entry.read()).call).to.equal(3);
+    pipeline[Symbol.dispose]();
+    expect(book.count(3)).to.equal(1);
+  });
+
   it("is not made again otherwise", async () => {
     const ledger = await open();
     await loseAnswer(ledger);

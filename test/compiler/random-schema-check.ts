@@ -17,7 +17,7 @@ export interface Verdict {
 }
 
 /** The parts of a request whose order matters, and the others by id: C++ writes those in the order of a hash table. */
-export function comparable({ nodes, requestedFiles, sourceInfo }: CompiledSchema) {
+function comparable({ nodes, requestedFiles, sourceInfo }: CompiledSchema) {
   return { nodes, requestedFiles, sourceInfo: new Map(sourceInfo.map((info) => [info.id, info])) };
 }
 
@@ -45,7 +45,7 @@ function show(value: unknown): string {
 }
 
 /** A folder for schemas to compare our compiler with C++'s on. */
-export class SchemaFolder {
+class SchemaFolder {
   readonly #path = mkdtempSync(join(tmpdir(), "capstan-random-"));
 
   [Symbol.dispose](): void {

@@ -37,12 +37,12 @@ export const noFlips = (): FlipCounts => ({
 });
 
 /** Small, as a list of nothing may have as many elements as it likes; and far from the powers of two that flips lead to. */
-export const flipLimits: Limits = { traversalLimitInWords: 6000, nestingLimit: 64 };
+const flipLimits: Limits = { traversalLimitInWords: 6000, nestingLimit: 64 };
 
 const generous: Limits = { ...flipLimits, traversalLimitInWords: Number.MAX_SAFE_INTEGER };
 
 /** What is done with each message, and the same in C++. */
-export const compared = ["text", "dump", "size", "canonical", "copy"] as const satisfies readonly Use[];
+const compared = ["text", "dump", "size", "canonical", "copy"] as const satisfies readonly Use[];
 type ComparedUse = (typeof compared)[number];
 
 /** The result of one use of a message, as C++ writes it. */

@@ -117,8 +117,7 @@ const randomMessages = (): CorpusMessage[] => {
   return messages;
 };
 
-export const wordsOf = ({ segments }: CorpusMessage): number =>
-  segments.reduce((sum, segment) => sum + segment.length / 8, 0);
+const wordsOf = ({ segments }: CorpusMessage): number => segments.reduce((sum, segment) => sum + segment.length / 8, 0);
 
 /** Flips of each bit of a message. */
 export const singleBits = (message: CorpusMessage): Mutation[] =>

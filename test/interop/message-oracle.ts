@@ -7,7 +7,7 @@ import { cppProgram } from "../support/interop.ts";
 import { repositoryRoot } from "../support/repository.ts";
 
 /** The ways in which a message is used, in the order of the bits that select them. */
-export const uses = ["text", "dump", "size", "canonical", "copy", "isCanonical"] as const;
+const uses = ["text", "dump", "size", "canonical", "copy", "isCanonical"] as const;
 export type Use = (typeof uses)[number];
 
 /** What came of one use. */

@@ -130,6 +130,37 @@ describe("what is of any type", () => {
     expect(root.capability).to.equal(null);
   });
 
+  it("takes structs and lists of any message where its type is AnyStruct or AnyList, null, and nothing else", () => {
+    const root = Any.newMessage();
+    const struct = AllTypes.newMessage({ int8Field: 5, int32List: [1, 2], textList: ["a"] });
+    root.pointer.set(struct, "AnyStruct");
+    expect(received(root).pointer.as("AnyStruct").as(AllTypes).int8Field).to.equal(5);
+    expectError("CAPNP_TYPE", () => root.pointer.set("text", "AnyStruct"), "a struct");
+    for (const list of [struct.int32List, struct.textList]) {
+      root.pointer.set(list, "AnyList");
+      expect(received(root).pointer.as("AnyList").length).to.equal(list.length);
+    }
+    expectError("CAPNP_TYPE", () => root.pointer.set([1, 2], "AnyList"), "a list of a message");
+    expectError("CAPNP_TYPE", () => root.pointer.init("AnyList", 1), 'listOf("UInt32")');
+    for (const type of ["AnyStruct", "AnyList"]) {
+      root.pointer.set(null, type);
+      expect(root.pointer.isNull).to.equal(true);
+    }
+  });
+
+  it("has elements that are replaced by structs of any type, and by nothing else", () => {
+    const root = Any.newMessage();
+    root.pointer.init(listOf(AllTypes), 2)[0].textField = "old";
+    const list = root.pointer.as(listOf("AnyStruct"));
+    list.set(0, AllTypes.newMessage({ textField: "new" }));
+    expect(received(root).pointer.as(listOf(AllTypes))[0].textField).to.equal("new");
+    expectError("CAPNP_TYPE", () => list.set(1, { textField: "?" }), "List(AnyStruct)");
+    const reader = received(root).pointer.as("AnyList");
+    expect(reader.asReader()).to.equal(reader);
+    const [first] = reader.structs;
+    expect(first.asReader()).to.equal(first);
+  });
+
   it("keeps its place when it is asked for its kind", () => {
     const message = new MessageBuilder({ firstSegmentWords: 1 });
     message.setRoot({ ...filled, ...lists }, AllTypes);

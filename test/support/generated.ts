@@ -48,7 +48,7 @@ export const compileStandard = (path: string): CompiledSchema => {
   return compile([input], { readSource, importPath: [standard] }).schema;
 };
 
-export const generator = `capstan ${packageVersion()}`;
+const generator = `capstan ${packageVersion()}`;
 
 /** Generates code for a schema, as the command line does. */
 export const generated = (schema: CompiledSchema, options: Partial<GenerateOptions> = {}): GeneratedFile[] =>

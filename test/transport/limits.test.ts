@@ -1,10 +1,12 @@
 import { expect } from "chai";
 import { Duplex, duplexPair } from "node:stream";
+import { MessageChannel } from "node:worker_threads";
 import { encodeFrame } from "../../lib/serialization/framing.ts";
 import { ByteStreamTransport } from "../../lib/transport/byte-stream.ts";
 import { connectSocket } from "../../lib/transport/connect-socket.ts";
 import { connectLimits, listenLimits, streamLimits } from "../../lib/transport/limits.ts";
 import { listenSocket } from "../../lib/transport/listen-socket.ts";
+import { messagePortTransport } from "../../lib/transport/message-port.ts";
 import { expectError } from "../support/errors.ts";
 import { Recorder, rejection, turn, words } from "./recorder.ts";
 
@@ -121,6 +123,38 @@ describe("softQueuedBytes", () => {
     await turns(50);
     expect(stream.chunks - free, "chunks when it was taken").to.be.above(20);
     transport.destroy();
+  });
+
+  it("does so where messages come whole, too", async () => {
+    const { port1, port2 } = new MessageChannel();
+    const transport = messagePortTransport(port1, { softQueuedBytes: kib });
+    const recorder = new Recorder(transport);
+    const post = (count: number) => {
+      for (let i = 0; i < count; i++) port2.postMessage(encodeFrame([words(1, i)]));
+    };
+    // Nobody at the other end takes it.
+    transport.send([words(1024)]);
+    post(8);
+    await recorder.received(1);
+    let spun = 0;
+    while (recorder.messages.length < 6) {
+      await turn();
+      spun++;
+    }
+    expect(spun, "turns for five messages").to.be.above(25);
+    transport.setReading(false);
+    const paused = recorder.messages.length;
+    await turns(50);
+    expect(recorder.messages).to.have.lengthOf(paused);
+    transport.setReading(true);
+    // It is taken: so many bytes.
+    port2.postMessage(transport.queued);
+    post(20);
+    expect(await recorder.received(28)).to.have.lengthOf(28);
+    expect(transport.queued).to.equal(0);
+    expect(recorder.messages.slice(0, 8).map(([segment]) => segment![0])).to.deep.equal([0, 1, 2, 3, 4, 5, 6, 7]);
+    transport.destroy();
+    port2.close();
   });
 
   it("does not keep two vats waiting that have both much to say", async () => {

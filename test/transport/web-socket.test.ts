@@ -261,6 +261,24 @@ describe("WebSocket transport", () => {
     expect(wrong).to.include({ code: "CAPNP_ADDRESS" });
   });
 
+  it("has the address of its HTTP server once that listens, and leaves the certificates to it", async () => {
+    const http = createHttpServer();
+    cleanup.push(() => http.close());
+    const { server, recorders } = await serve({}, { server: http, path: "/rpc" });
+    expect([server.address, server.port]).to.deep.equal(["ws://*:0/rpc", undefined]);
+    http.listen(0, "127.0.0.1");
+    await once(http, "listening");
+    const { port } = http.address() as { port: number };
+    expect([server.address, server.port]).to.deep.equal([`ws://127.0.0.1:${port}/rpc`, port]);
+    const first = new Recorder(await connect(server.address));
+    await isUnharmed(server.address, recorders);
+    expect(server.connections).to.equal(2);
+    expect(first.ends).to.deep.equal([]);
+    expect(() => server.setSecureContext({ cert: certificates.cert, key: certificates.key })).to.throw(
+      "of that server",
+    );
+  });
+
   it("may be given while it is still connecting, and says when it comes to nothing", async () => {
     const { server, recorders, until } = await serve();
     const early = webSocketTransport(new WebSocket(server.address));

@@ -41,7 +41,7 @@ export interface Described {
 const none: CapDescriptor = { which: "none" };
 
 /** Describes a capability for a message to the peer, counting a reference where it is hosted or promised here. */
-export const describe = (state: ConnectionState, hook: ClientHook | null, after: AfterSend): Described => {
+const describe = (state: ConnectionState, hook: ClientHook | null, after: AfterSend): Described => {
   if (hook === null) return { descriptor: none, hook: null };
   const inner = innermost(hook);
   if (inner.connection === state) {

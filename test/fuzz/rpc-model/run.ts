@@ -14,7 +14,7 @@ export interface RunOptions {
 }
 
 /** How many actions a seed has. */
-export const actionsOf = (seed: number): number => {
+const actionsOf = (seed: number): number => {
   const random = new SeededRandom(seed);
   return random.oneIn(20) ? 100 + random.below(150) : 20 + random.below(41);
 };

@@ -195,6 +195,15 @@ for (const [where, scene] of [
       await env.expectEmpty();
     });
 
+    it("is around what a call that is sent for its pipeline leads to", async () => {
+      const { workshop, run, expectEmpty } = scene();
+      const pipeline = workshop.makeThingRequest().sendForPipeline();
+      expect((await run<Loose>(pipeline.thing.intercept())).text).to.equal("inbound");
+      expect((await run<Loose>(pipeline.thing.passThrough())).text).to.equal("inside");
+      pipeline[Symbol.dispose]();
+      await expectEmpty();
+    });
+
     it("gives back what has passed into it and out again", async () => {
       const env = scene();
       expect(await said(env, () => passBack(env))).to.deep.equal(outsideThing);

@@ -25,7 +25,7 @@ export interface TypeRules {
   readonly structOnly?: boolean;
 }
 
-export const dataTypes = [
+const dataTypes = [
   "Void",
   "Bool",
   ...["Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64"],
