@@ -51,7 +51,7 @@ export const readReconnectLimits = (given: Given<keyof typeof reconnectLimits>):
   return { ...limits, waitTimeout: orNever(limits.waitTimeout) };
 };
 
-export const readKeepaliveLimits = (given: Given<keyof typeof keepaliveLimits>): Read<keyof typeof keepaliveLimits> => {
+const readKeepaliveLimits = (given: Given<keyof typeof keepaliveLimits>): Read<keyof typeof keepaliveLimits> => {
   const { idle, timeout } = readLimits<keyof typeof keepaliveLimits>(keepaliveLimits, given);
   return { idle: orNever(idle), timeout: orNever(timeout) };
 };

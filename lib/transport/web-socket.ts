@@ -6,7 +6,7 @@ import { webSocketPeer } from "./web-socket-carrier.ts";
 import { WsCarrier, type WsWebSocket } from "./ws-web-socket.ts";
 
 export type { StandardWebSocket } from "./standard-web-socket.ts";
-export type { WsSendOptions, WsWebSocket } from "./ws-web-socket.ts";
+export type { WsWebSocket } from "./ws-web-socket.ts";
 
 export type WebSocketLike = StandardWebSocket | WsWebSocket;
 
