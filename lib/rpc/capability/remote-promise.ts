@@ -1,4 +1,5 @@
 import { CapnpError } from "../../errors.ts";
+import { onAbort } from "./abort.ts";
 import { ByPath } from "./by-path.ts";
 import { Client } from "./client.ts";
 import type { ClientHook } from "./client-hook.ts";
@@ -27,8 +28,7 @@ export const watchCall = (
       abort();
       return undefined;
     }
-    signal.addEventListener("abort", abort, { once: true });
-    stops.push(() => signal.removeEventListener("abort", abort));
+    stops.push(onAbort(signal, abort));
   }
   if (timeout !== undefined) {
     const timer = setTimeout(

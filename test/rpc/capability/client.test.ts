@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { expect } from "chai";
 import { release } from "../../../lib/release.ts";
 import { onDisposeError } from "../../../lib/rpc/capability/server.ts";
@@ -307,6 +308,28 @@ describe("the promise of a call", () => {
     await vats.settle();
     expect((await call).sum).to.equal(3);
     expect(listeners).to.equal(0);
+    node.release();
+    await vats.expectEmpty();
+  });
+
+  it("takes one listener to a signal that any number of calls share, and cancels them all", async () => {
+    const { vats, node } = Vats.withNode({
+      add: (_: Loose, context: Loose) => new Promise((resolve) => context.signal.addEventListener("abort", resolve)),
+    });
+    const abort = new AbortController();
+    const { signal } = abort;
+    const calls = Array.from({ length: 50 }, () => node.add(1, 2, { signal }));
+    const early = node.add(1, 2, { signal });
+    await vats.settle();
+    expect(getEventListeners(signal, "abort")).to.have.lengthOf(1);
+    early.cancel();
+    const ended = Promise.allSettled([...calls, early].map((call) => Promise.resolve(call)));
+    abort.abort();
+    for (const one of await ended) {
+      expect(one.status === "rejected" && one.reason.code).to.equal("CAPNP_CANCELED");
+    }
+    expect(getEventListeners(signal, "abort")).to.have.lengthOf(0);
+    await vats.settle();
     node.release();
     await vats.expectEmpty();
   });
