@@ -1,9 +1,8 @@
 import { CapnpError } from "../../errors.ts";
 import { CapTable } from "../../serialization/cap-table.ts";
 import { copyPointer } from "../../serialization/copy.ts";
-import { MessageBuilder } from "../../serialization/message.ts";
 import { setCapability } from "../../serialization/pointer-builder.ts";
-import { defaultNestingLimit, unlimitedNesting } from "../../serialization/read-limiter.ts";
+import { defaultNestingLimit } from "../../serialization/read-limiter.ts";
 import { BrokenClient } from "../capability/broken-client.ts";
 import type { Logger } from "../../logger.ts";
 import type { CallContext, ResultsPlace } from "../capability/call-context.ts";
@@ -15,20 +14,19 @@ import { type OwnedPipeline, type Pipeline, QueuedPipeline } from "../capability
 import type { OutgoingCall, PendingCall, PipelineCall } from "../capability/request.ts";
 import { toError } from "../capability/thrown.ts";
 import { messageForms, OutgoingMessage, setBit, setU32 } from "../wire.ts";
-import { ReceivedCapTable } from "./cap-descriptor.ts";
 import type { ConnectionState } from "./connection-state.ts";
-import { exportIds, releaseExport } from "./export.ts";
+import { exportIds } from "./export.ts";
 import type { AnswerId } from "./ids.ts";
 import type { CallOutcomes, CallRecord } from "../observe.ts";
 import { type BareReturn, sendBareReturn } from "./outgoing.ts";
+import { KeptResults } from "./kept-results.ts";
 import { describePayload, tooLarge } from "./outgoing-payload.ts";
 import { PresetPipeline } from "./preset-pipeline.ts";
 import type { Question } from "./question.ts";
+import { type Outcome, RedirectedResults } from "./redirected-results.ts";
 
 /** Also the place of the pointer to the results: `Payload.content` is the first of its pointers, and it has no data. */
 const payloadAt = messageForms.results.part(0);
-
-type Outcome = { readonly results: Payload } | { readonly error: Error };
 
 /** How the peer asked for its results. */
 export interface AnswerOptions {
@@ -61,40 +59,28 @@ export interface AnswerOptions {
 export class Answer implements CallContext {
   readonly id: AnswerId;
   readonly caller: object | undefined;
-  readonly isRedirected: boolean;
   readonly #state: ConnectionState;
   readonly #pipelineOnly: boolean;
   #status: "running" | "returned" | "canceled" = "running";
   #started = false;
   completed = false;
   #finished = false;
-  /** True where the question that was to take the results was canceled. */
-  #abandoned = false;
   #params: Payload | undefined;
   /** Of the message with the params. */
   readonly #bytes: number;
   /** True while the call counts against `maxCalls`: until its method is done, also where it was canceled. */
   #isAtWork = true;
-  /** Bytes of results that count against `maxResultBytes`. */
-  #keptBytes = 0;
   #stopTimer: (() => void) | undefined;
   #message: OutgoingMessage | undefined;
   readonly #pipeline: QueuedPipeline;
   /** Where pipelined calls go once the results were sent. */
   #sentResults: Pipeline | undefined;
-  #resultExports: readonly number[] = [];
-  /** What capabilities the Return described: calls pipelined later go there. */
-  #frozen: CapTable | undefined;
-  /** Where the method said that capabilities of the results are, before they were there. */
-  #preset: OwnedPipeline | undefined;
-  /** The results as they were built, where they must agree with what the method said before. */
-  #built: CapTable | undefined;
-  /** A tail call whose results stay with the peer, or that is for its pipeline only. */
-  #tail: PipelineCall | undefined;
+  /** What is left here until Finish; undefined where that is nothing. */
+  #kept: KeptResults | undefined;
+  /** The call that this one was passed on to, and whose outcome is its own. */
   #forwarded: PendingCall | undefined;
   /** Of a redirected call. */
-  #outcome: Outcome | undefined;
-  #taker: Question | undefined;
+  readonly #redirected: RedirectedResults | undefined;
   #cancelListeners: (() => void)[] | undefined;
   /** What the call is to those who watch; undefined where nobody does, or when they were told of its end. */
   #record: CallRecord | undefined;
@@ -110,7 +96,7 @@ export class Answer implements CallContext {
     this.#pipeline = new QueuedPipeline(state.pipelineRoom);
     state.calls++;
     state.paramBytes += this.#bytes;
-    this.isRedirected = options.redirected ?? false;
+    if (options.redirected === true) this.#redirected = new RedirectedResults();
     this.#pipelineOnly = options.pipelineOnly ?? false;
     this.caller = options.caller;
     this.#interfaceId = options.interfaceId;
@@ -124,9 +110,13 @@ export class Answer implements CallContext {
     return this.#status === "canceled";
   }
 
+  get isRedirected(): boolean {
+    return this.#redirected !== undefined;
+  }
+
   /** True while no question of ours has been given the results of this redirected call. */
   get isUntaken(): boolean {
-    return this.isRedirected && this.#taker === undefined;
+    return this.#redirected !== undefined && this.#redirected.taker === undefined;
   }
 
   get status(): string {
@@ -161,10 +151,11 @@ export class Answer implements CallContext {
 
   /** What is wrong with it. */
   *check(): Generator<string> {
-    if (this.#status === "running" && this.#tail !== undefined) yield "is running, and was passed on";
+    const { tail, preset, built, described } = this.#kept ?? {};
+    if (this.#status === "running" && tail !== undefined) yield "is running, and was passed on";
     if (this.#status === "returned" && this.#params !== undefined) yield "has returned and keeps its params";
-    if (this.#preset !== undefined && this.#status === "canceled") yield "was canceled and keeps its pipeline";
-    if (this.#built !== undefined && this.#frozen === undefined) yield "keeps results that were not sent";
+    if (preset !== undefined && this.#status === "canceled") yield "was canceled and keeps its pipeline";
+    if (built !== undefined && described === undefined) yield "keeps results that were not sent";
   }
 
   start(): boolean {
@@ -207,14 +198,9 @@ export class Answer implements CallContext {
     for (const listener of listeners) listener();
   }
 
-  /** Counts results that stay here until the peer finishes the call. */
-  #keepBytes(bytes: number): void {
-    const state = this.#state;
-    this.#keptBytes += bytes;
-    state.resultBytes += bytes;
-    if (state.resultBytes <= state.limits.maxResultBytes) return;
-    const text = `The peer leaves ${state.resultBytes} bytes of results unfinished; the limit is ${state.limits.maxResultBytes} (maxResultBytes).`;
-    state.breach(new CapnpError("CAPNP_LIMIT", text));
+  get #keeping(): KeptResults {
+    this.#kept ??= new KeptResults(this.#state);
+    return this.#kept;
   }
 
   results(): ResultsPlace {
@@ -235,11 +221,11 @@ export class Answer implements CallContext {
   }
 
   setPipeline(pipeline: OwnedPipeline): void {
-    if (this.#preset !== undefined || this.completed || this.#status !== "running") {
+    if (this.#kept?.preset !== undefined || this.completed || this.#status !== "running") {
       pipeline.release();
       return;
     }
-    this.#preset = pipeline;
+    this.#keeping.preset = pipeline;
     this.#pipeline.resolve(pipeline);
   }
 
@@ -261,7 +247,7 @@ export class Answer implements CallContext {
       return;
     }
     // What was pipelined may have gone where `setPipeline` said: only the Return can tell the peer whether that is the result.
-    if (!this.#finished && !this.isRedirected && this.#preset === undefined) {
+    if (!this.#finished && !this.isRedirected && this.#kept?.preset === undefined) {
       const tail = call.sendRedirected(this.#state);
       if (tail !== null) {
         sendBareReturn(this.#state, this.id, { which: "takeFromOtherQuestion", question: tail.id });
@@ -291,8 +277,9 @@ export class Answer implements CallContext {
   #passOn(tail: PipelineCall): void {
     this.#status = "returned";
     this.#ended("ok");
-    this.#tail = tail;
-    this.#sentResults = this.#preset ?? tail;
+    const kept = this.#keeping;
+    kept.tail = tail;
+    this.#sentResults = kept.preset ?? tail;
     this.#pipeline.resolve(tail);
     this.#state.atClose.delete(this);
     // It counts until the peer has finished it: calls that two vats pass to each other round and round end at `maxCalls`.
@@ -303,15 +290,16 @@ export class Answer implements CallContext {
 
   /** The peer does not know `takeFromOtherQuestion`: its call, which it has not given up, gets an exception instead. */
   tailCallRefused(): boolean {
-    if (this.#tail === undefined || this.#pipelineOnly) return false;
+    const tail = this.#kept?.tail;
+    if (tail === undefined || this.#pipelineOnly) return false;
     const error = new CapnpError(
       "CAPNP_UNIMPLEMENTED",
       "The results of this call are at its caller, which does not implement takeFromOtherQuestion.",
     );
     this.#sentResults = new BrokenClient(error);
     sendBareReturn(this.#state, this.id, { which: "exception", error });
-    this.#tail.drop();
-    this.#tail = undefined;
+    tail.drop();
+    this.#keeping.tail = undefined;
     return true;
   }
 
@@ -335,7 +323,7 @@ export class Answer implements CallContext {
   #succeed(): void {
     this.#leave();
     if (this.#status !== "running") this.#dropAll();
-    else if (this.isRedirected) this.#keep({ results: this.#resultsPayload() });
+    else if (this.#redirected !== undefined) this.#keep(this.#redirected, { results: this.#resultsPayload() });
     else if (this.#finished || this.#pipelineOnly) this.#settleUnsent(this.#resultsPayload());
     else this.#send();
   }
@@ -346,14 +334,14 @@ export class Answer implements CallContext {
     this.#ended(error instanceof CapnpError ? error.kind : "failed", error);
     this.#dropResults();
     if (this.#status !== "running") this.#dropAll();
-    else if (this.isRedirected) this.#keep({ error });
+    else if (this.#redirected !== undefined) this.#keep(this.#redirected, { error });
     else {
       this.#status = "returned";
       // The row stays until Finish: calls pipelined on it are to fail with the same error.
       this.#return({ which: "exception", error });
       this.#sentResults = new BrokenClient(error);
       this.#pipeline.resolve(this.#sentResults);
-      this.#releasePreset();
+      this.#kept?.releasePreset();
       this.#dropAll();
     }
   }
@@ -380,11 +368,6 @@ export class Answer implements CallContext {
     this.releaseParams();
   }
 
-  #releasePreset(): void {
-    this.#preset?.release();
-    this.#preset = undefined;
-  }
-
   /** The results are for nobody but calls that are pipelined on them. */
   #settleUnsent(results: Payload): void {
     this.#ended("ok");
@@ -393,10 +376,11 @@ export class Answer implements CallContext {
     this.#pipeline.resolve(results);
     if (this.#finished) {
       this.#dropAll();
-      this.#releasePreset();
+      this.#kept?.releasePreset();
     } else {
-      this.#frozen = results.capTable;
-      this.#keepBytes(this.#messageBytes);
+      const kept = this.#keeping;
+      kept.described = results.capTable;
+      kept.count(this.#messageBytes);
       this.releaseParams();
     }
   }
@@ -424,7 +408,7 @@ export class Answer implements CallContext {
     setU32(message.at, 0, this.id);
     setBit(message.at, 32);
     if (noFinishNeeded) setBit(message.at, 33);
-    this.#resultExports = exportIds(descriptors);
+    if (!noFinishNeeded) this.#keeping.exports = exportIds(descriptors);
     state.sendKept(message);
     for (const send of described.after) send();
     if (noFinishNeeded) {
@@ -433,7 +417,7 @@ export class Answer implements CallContext {
       // Who asks for a capability after this is told that the call is gone, and does not come here.
       message.done();
       this.#finished = true;
-      this.#releasePreset();
+      this.#kept?.releasePreset();
       state.answers.delete(this.id);
     } else {
       // Calls pipelined from now on go to what the Return described, even if a promise in it has resolved further since.
@@ -441,60 +425,53 @@ export class Answer implements CallContext {
       const { arena } = message.builder;
       const built = arena.capTable;
       arena.capTable = frozen;
-      this.#frozen = frozen;
-      this.#keepBytes(bytes);
+      const kept = this.#keeping;
+      kept.described = frozen;
+      kept.count(bytes);
       const sent = new Payload(message.builder.rootSegment, payloadAt, defaultNestingLimit);
-      if (this.#preset === undefined) {
+      if (kept.preset === undefined) {
         this.#sentResults = sent;
         this.#pipeline.resolve(sent);
         built.release();
       } else {
-        this.#built = built;
-        this.#sentResults = new PresetPipeline(state, this.#preset, sent, built);
+        kept.built = built;
+        this.#sentResults = new PresetPipeline(state, kept.preset, sent, built);
       }
     }
     this.releaseParams();
   }
 
   /** Results that are for a question of ours. */
-  #keep(outcome: Outcome): void {
-    this.#outcome = outcome;
+  #keep(redirected: RedirectedResults, outcome: Outcome): void {
     this.#ended("ok");
-    if ("results" in outcome) this.#keepBytes(this.#messageBytes);
-    this.#sentResults = "results" in outcome ? outcome.results : new BrokenClient(outcome.error);
+    if ("results" in outcome) this.#keeping.count(this.#messageBytes);
+    this.#sentResults = redirected.settle(outcome);
     this.#pipeline.resolve(this.#sentResults);
-    this.#handOver();
+    this.#handOver(redirected);
     this.releaseParams();
   }
 
   /** A Return of the peer's named this call as the one whose results a question of ours is to take. */
   takenBy(question: Question): void {
-    this.#taker = question;
-    this.#handOver();
+    const redirected = this.#redirected;
+    if (redirected === undefined) return;
+    redirected.taker = question;
+    this.#handOver(redirected);
   }
 
-  #handOver(): void {
-    const taker = this.#taker;
-    const outcome = this.#outcome;
-    if (outcome === undefined || this.#status !== "running" || (taker === undefined && !this.#abandoned)) return;
+  #handOver(redirected: RedirectedResults): void {
+    if (!redirected.isReady || this.#status !== "running") return;
     this.#status = "returned";
     this.#state.callEnded?.();
     this.#state.atClose.delete(this);
     this.#return({ which: "resultsSentElsewhere" });
-    if ("error" in outcome) taker?.takenThrew(outcome.error);
-    // The taker gets a copy: its owner may release it while calls pipelined on this one are still on their way.
-    else taker?.taken(copyOf(outcome.results));
+    redirected.handOver();
     if (this.#finished) this.#releaseKept();
   }
 
   #releaseKept(): void {
-    this.#state.resultBytes -= this.#keptBytes;
-    this.#keptBytes = 0;
-    this.#frozen?.release();
-    this.#built?.release();
-    this.#releasePreset();
-    this.#tail?.drop();
-    if (this.#outcome !== undefined && "results" in this.#outcome) this.#outcome.results.release();
+    this.#kept?.release();
+    this.#redirected?.release();
   }
 
   /** The peer sent Finish. */
@@ -506,13 +483,13 @@ export class Answer implements CallContext {
       this.#leave();
       this.#releaseKept();
       // Last, because it throws where the peer has released them already.
-      if (releaseResultCaps) for (const id of this.#resultExports) releaseExport(state, id, 1);
+      if (releaseResultCaps) this.#kept?.releaseExports();
       return;
     }
     // Results that were not sent are not sent any more: the peer's flag speaks of capabilities it may have received.
     this.#return({ which: this.isRedirected ? "resultsSentElsewhere" : "canceled" });
     this.#finished = true;
-    if (this.#pipeline.isAwaited || this.#taker?.isTaking) {
+    if (this.#pipeline.isAwaited || this.#redirected?.taker?.isTaking) {
       state.atClose.add(this);
       return;
     }
@@ -543,16 +520,17 @@ export class Answer implements CallContext {
       // It will not start any more. One that was passed on is at work until it is given up.
       if (this.#forwarded === undefined) this.#leave();
     }
-    this.#taker?.takenThrew(error);
+    this.#redirected?.taker?.takenThrew(error);
     for (const listener of this.#cancelListeners ?? []) listener();
     this.#cancelListeners = undefined;
   }
 
   /** The question of ours that these results were for was canceled: nobody will take them. */
   abandoned(): void {
-    if (this.#status !== "running") return;
-    this.#abandoned = true;
-    if (this.#outcome !== undefined || this.#pipeline.isAwaited) this.#handOver();
+    const redirected = this.#redirected;
+    if (redirected === undefined || this.#status !== "running") return;
+    redirected.isAbandoned = true;
+    if (redirected.isThere || this.#pipeline.isAwaited) this.#handOver(redirected);
     else {
       this.#return({ which: "resultsSentElsewhere" });
       this.#cancel();
@@ -574,11 +552,3 @@ export class Answer implements CallContext {
     }
   }
 }
-
-const copyOf = ({ segment, position }: Payload): Payload => {
-  const copy = new MessageBuilder();
-  copy.arena.capTable = new ReceivedCapTable();
-  // What is copied was built here, and is a tree: no depth is too deep.
-  copy.copyRoot(segment, position, unlimitedNesting);
-  return new Payload(copy.rootSegment, 0, defaultNestingLimit);
-};
