@@ -16,7 +16,8 @@ export const handleUnimplemented = (state: ConnectionState, echoed: Struct): voi
       const question = isPipelineId(id) ? state.pipelineQuestions.get(id as QuestionId) : state.questions.get(id);
       // One for its pipeline only may be gone: nobody waits for its Return.
       if (question === undefined && isPipelineId(id)) return;
-      if (question === undefined) throw protocolError(`unimplemented: unknown question ${u32(content, 0)}`);
+      if (question === undefined) throw protocolError(`unimplemented: unknown question ${id}`);
+      if (question.isReturned) throw protocolError(`unimplemented: question ${id}, which was answered`);
       if (question.resultsFor === "callee") state.tailCalls = false;
       const { paramExports } = question;
       if (question.isCanceled) state.questions.delete(question.id);

@@ -203,6 +203,7 @@ const handleReturn = (state: ConnectionState, message: MessageReader, ret: Struc
   }
   const question = state.questions.get(id);
   if (question === undefined) throw protocolError(`a Return for unknown question ${id}`);
+  if (question.isReturned) throw protocolError(`a second Return for question ${id}`);
   state.answered();
   const releaseParamCaps = !bit(ret, 32);
   const noFinishNeeded = bit(ret, 33);

@@ -93,6 +93,11 @@ export class Question implements PendingCall, RedirectedCall {
     return this.#status === "canceled";
   }
 
+  /** True once the peer has said what became of this. Its row may stay, for the Finish that is yet to be sent. */
+  get isReturned(): boolean {
+    return this.#status !== "waiting" && this.#status !== "canceled";
+  }
+
   /** True while the results of a call here are awaited as the results of this one. */
   get isTaking(): boolean {
     return this.#status === "taking";

@@ -90,6 +90,33 @@ describe("a race", () => {
     await peer.expectEmpty();
   });
 
+  it("of answers to a question that is still to be finished ends the connection, and nothing is left of the second", async () => {
+    for (const [second, reason] of [
+      [
+        { return: { answerId: 0, results: { capTable: [{ receiverHosted: 0 }, { senderHosted: 9 }] } } },
+        "second Return",
+      ],
+      [{ unimplemented: { call: { questionId: 0 } } }, "was answered"],
+    ] as const) {
+      let asked: Loose;
+      const { peer, node } = await peerWithNode({ make: () => ({ node: asked.first }) });
+      await peer.bootstrap().heard();
+      asked = node.two(peer.servers.make(), null);
+      peer.call(1, { importedCap: 0 }, "make");
+      await peer.heard();
+      peer.return(0, "two", (results, { results: payload }) => {
+        payload.capTable = [{ senderPromise: 5 }];
+        setIndex(results, 0, 0);
+      });
+      // The peer was told that a capability is a place in these results: Finish waits for that.
+      expect(await peer.lines()).to.deep.equal([]);
+      peer.send(second);
+      asked[Symbol.dispose]();
+      node.release();
+      await peer.expectAbort(reason);
+    }
+  });
+
   it("of a Disembargo and the end of the call whose results it is about does not end the connection", async () => {
     let call: Loose;
     const { peer, node } = await peerWithNode({
