@@ -43,7 +43,13 @@ export class Arena {
 
   set capTable(table: CapTable) {
     this.#capTable = table;
-    if (!this.releasedByOwner) forgotten.register(this, table);
+    if (!this.releasedByOwner && !table.releasesItself) forgotten.register(this, table);
+  }
+
+  /** From now on the table learns of it when the message is collected, also where it would not need to. */
+  watchCapTable(): void {
+    const table = this.capTable;
+    if (table.releasesItself) forgotten.register(this, table);
   }
 
   get hasCapTable(): boolean {
