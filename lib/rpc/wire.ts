@@ -8,6 +8,7 @@ import { pointerPosition, readStruct, Struct } from "../serialization/struct.ts"
 import { decodeText } from "../serialization/blob.ts";
 import { elementSize } from "../serialization/wire-pointer.ts";
 import { giveMemory, type MessageMemory, takeMemory } from "./message-memory.ts";
+import { giveSegmentMemory, takeSegmentMemory } from "./segment-memory.ts";
 import { unlimitedNesting } from "../serialization/read-limiter.ts";
 
 /**
@@ -311,6 +312,7 @@ export class OutgoingMessage {
     const { rootSegment, arena } = builder;
     if (memory === undefined || rootSegment.isExposed) return;
     this.#memory = undefined;
+    if (arena.segments.length > 1) arena.detachFurther(giveSegmentMemory);
     const used = rootSegment.end;
     if (arena.end()) {
       // It may be the builder of another message in a moment, which is none of ours.
@@ -330,6 +332,7 @@ const builderIn = (memory: MessageMemory): MessageBuilder => {
   }
   const builder = new MessageBuilder(undefined, bytes, undefined, undefined, view);
   builder.arena.releasedByOwner = true;
+  builder.arena.newMemory = takeSegmentMemory;
   return builder;
 };
 

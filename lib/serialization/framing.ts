@@ -25,7 +25,7 @@ export interface FrameLimits {
 }
 
 /** Bytes of the header of a frame of so many segments, padding included. */
-function frameHeaderBytes(segmentCount: number): number {
+export function frameHeaderBytes(segmentCount: number): number {
   return ((segmentCount >>> 1) + 1) * 8;
 }
 
