@@ -490,6 +490,8 @@ export class Answer implements CallContext {
   #releaseKept(): void {
     this.#state.resultBytes -= this.#keptBytes;
     this.#keptBytes = 0;
+    // Nobody can ask for a capability of the results any more.
+    this.#message?.done();
     this.#frozen?.release();
     this.#built?.release();
     this.#releasePreset();

@@ -150,16 +150,18 @@ export const receiveCapTable = (state: ConnectionState, payload: Struct): Receiv
   if (descriptors.length === 0) return noCapabilities;
   let isAnyReflected = false;
   let releasesItself = true;
-  const entries: (ClientHook | null)[] = [];
+  // Of the size that it will have: an array that is pushed to takes a multiple for one capability.
+  const entries = new Array<ClientHook | null>(descriptors.length);
+  let received = 0;
   try {
     for (const descriptor of descriptors) {
       const { hook, reflected } = receive(state, descriptor);
       isAnyReflected ||= reflected;
       releasesItself &&= hook === null || hook.releasesItself;
-      entries.push(hook);
+      entries[received++] = hook;
     }
   } catch (error) {
-    for (const hook of entries) hook?.release();
+    for (let i = 0; i < received; i++) entries[i]?.release();
     throw error;
   }
   if (isAnyReflected) return new ReceivedCapTable(entries, tellApart(descriptors, entries));
