@@ -8,6 +8,7 @@ import { pointerPosition, readStruct, Struct } from "../serialization/struct.ts"
 import { decodeText } from "../serialization/blob.ts";
 import { elementSize } from "../serialization/wire-pointer.ts";
 import { giveMemory, type MessageMemory, takeMemory } from "./message-memory.ts";
+import { giveSegmentMemory, takeSegmentMemory } from "./segment-memory.ts";
 import { unlimitedNesting } from "../serialization/read-limiter.ts";
 
 /**
@@ -118,26 +119,43 @@ export const forEachStruct = (
   what: string,
   visit: (element: Struct) => unknown,
 ): void => {
-  if (index >= s._pointerCount) return;
-  if (!resolveList(s._segment, pointerPosition(s, index), elementSize.inlineComposite, s._depth)) return;
+  if (!findStructs(s, index, limit, what)) return;
   const { segment, start, length, stepBits, dataBytes, pointerCount } = target;
-  if (length > limit) {
-    throw new CapnpError("CAPNP_LIMIT", `A message has ${length} ${what}; the limit is ${limit}.`);
-  }
   for (let i = 0; i < length; i++) {
     if (visit(new Struct(segment, start + (i * stepBits) / 8, dataBytes, pointerCount, s._depth - 1)) === false) return;
   }
 };
 
-/** @param maxOps The longest `PromisedAnswer.transform` that is accepted, noops included. */
-const readPromisedAnswer = (s: Struct, maxOps: number): { questionId: number; path: number[] } => {
-  const path: number[] = [];
-  forEachStruct(s, 0, maxOps, "operations in a transform", (op) => {
-    const which = u16(op, 0);
-    if (which === 1) path.push(u16(op, 2));
-    else if (which !== 0) throw protocolError(`unknown PromisedAnswer.Op ${which}`);
-  });
-  return { questionId: u32(s, 0), path };
+/** Leaves a list of structs in `target`; false where there is none. */
+const findStructs = (s: Struct, index: number, limit: number, what: string): boolean => {
+  if (index >= s._pointerCount) return false;
+  if (!resolveList(s._segment, pointerPosition(s, index), elementSize.inlineComposite, s._depth)) return false;
+  if (target.length > limit) {
+    throw new CapnpError("CAPNP_LIMIT", `A message has ${target.length} ${what}; the limit is ${limit}.`);
+  }
+  return true;
+};
+
+/**
+ * `PromisedAnswer.transform`, of which nearly every one has one step.
+ *
+ * @param maxOps The longest that is accepted, noops included.
+ */
+const readTransform = (s: Struct, maxOps: number): number[] => {
+  let path: number[] | undefined;
+  if (!findStructs(s, 0, maxOps, "operations in a transform")) return [];
+  const { segment, start, length, stepBits, dataBytes } = target;
+  const { view } = segment;
+  for (let i = 0; i < length; i++) {
+    const at = start + (i * stepBits) / 8;
+    const which = dataBytes >= 2 ? view.getUint16(at, true) : 0;
+    if (which === 1) {
+      const step = dataBytes >= 4 ? view.getUint16(at + 2, true) : 0;
+      if (path === undefined) path = [step];
+      else path.push(step);
+    } else if (which !== 0) throw protocolError(`unknown PromisedAnswer.Op ${which}`);
+  }
+  return path ?? [];
 };
 
 export const readMessageTarget = (s: Struct, maxOps: number): MessageTarget => {
@@ -145,8 +163,10 @@ export const readMessageTarget = (s: Struct, maxOps: number): MessageTarget => {
   switch (which) {
     case 0:
       return { which: "importedCap", id: u32(s, 0) };
-    case 1:
-      return { which: "promisedAnswer", ...readPromisedAnswer(child(s, 0), maxOps) };
+    case 1: {
+      const answer = child(s, 0);
+      return { which: "promisedAnswer", questionId: u32(answer, 0), path: readTransform(answer, maxOps) };
+    }
     default:
       throw protocolError(`unknown MessageTarget ${which}`);
   }
@@ -170,8 +190,10 @@ export const readCapDescriptor = (s: Struct, maxOps: number): CapDescriptor => {
       return { which: "senderPromise", id: u32(s, 4) };
     case 3:
       return { which: "receiverHosted", id: u32(s, 4) };
-    case 4:
-      return { which: "receiverAnswer", ...readPromisedAnswer(child(s, 0), maxOps) };
+    case 4: {
+      const answer = child(s, 0);
+      return { which: "receiverAnswer", questionId: u32(answer, 0), path: readTransform(answer, maxOps) };
+    }
     case 5:
       return { which: "thirdPartyHosted", vineId: u32(child(s, 0), 0) };
     default:
@@ -179,10 +201,18 @@ export const readCapDescriptor = (s: Struct, maxOps: number): CapDescriptor => {
   }
 };
 
+const noDescriptors: readonly CapDescriptor[] = [];
+
 /** The descriptors of a payload's capabilities. */
-export const readCapTable = (payload: Struct, limit: number, maxOps: number): CapDescriptor[] => {
-  const descriptors: CapDescriptor[] = [];
-  forEachStruct(payload, 1, limit, "capabilities", (s) => descriptors.push(readCapDescriptor(s, maxOps)));
+export const readCapTable = (payload: Struct, limit: number, maxOps: number): readonly CapDescriptor[] => {
+  if (!findStructs(payload, 1, limit, "capabilities") || target.length === 0) return noDescriptors;
+  const { segment, start, length, stepBits, dataBytes, pointerCount } = target;
+  const at = (i: number): CapDescriptor => {
+    const s = new Struct(segment, start + (i * stepBits) / 8, dataBytes, pointerCount, payload._depth - 1);
+    return readCapDescriptor(s, maxOps);
+  };
+  const descriptors = [at(0)];
+  for (let i = 1; i < length; i++) descriptors.push(at(i));
   return descriptors;
 };
 
@@ -311,6 +341,7 @@ export class OutgoingMessage {
     const { rootSegment, arena } = builder;
     if (memory === undefined || rootSegment.isExposed) return;
     this.#memory = undefined;
+    if (arena.segments.length > 1) arena.detachFurther(giveSegmentMemory);
     const used = rootSegment.end;
     if (arena.end()) {
       // It may be the builder of another message in a moment, which is none of ours.
@@ -330,6 +361,7 @@ const builderIn = (memory: MessageMemory): MessageBuilder => {
   }
   const builder = new MessageBuilder(undefined, bytes, undefined, undefined, view);
   builder.arena.releasedByOwner = true;
+  builder.arena.newMemory = takeSegmentMemory;
   return builder;
 };
 

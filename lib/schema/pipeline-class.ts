@@ -120,9 +120,10 @@ const accessor = (field: FieldSchema, place: (pipeline: object) => Place): ((thi
   const { body } = field.node;
   if (body.which !== "slot") throw new CapnpError("CAPNP_SCHEMA", `${field.path} is neither a slot nor a group.`);
   const { offset } = body;
+  const ofResults: readonly number[] = [offset];
   const at = (pipeline: object): Place => {
     const { promise, path } = place(pipeline);
-    return { promise, path: [...path, offset] };
+    return { promise, path: path.length === 0 ? ofResults : [...path, offset] };
   };
   switch (body.type.which) {
     case "struct":

@@ -43,7 +43,13 @@ export class Arena {
 
   set capTable(table: CapTable) {
     this.#capTable = table;
-    if (!this.releasedByOwner) forgotten.register(this, table);
+    if (!this.releasedByOwner && !table.releasesItself) forgotten.register(this, table);
+  }
+
+  /** From now on the table learns of it when the message is collected, also where it would not need to. */
+  watchCapTable(): void {
+    const table = this.capTable;
+    if (table.releasesItself) forgotten.register(this, table);
   }
 
   get hasCapTable(): boolean {
@@ -171,6 +177,8 @@ export class BuilderArena extends Arena {
   readonly #grow: boolean;
   readonly #moves: boolean;
   readonly #allocate: ((minimumWords: number) => Uint8Array) | undefined;
+  /** Gives zeroed memory of at least so many bytes for a segment, where there are no options that say how. */
+  newMemory: (bytes: number) => Uint8Array = freshMemory;
   #total = 0;
   /** The segment that new objects go to. */
   #open: Segment | undefined;
@@ -242,6 +250,20 @@ export class BuilderArena extends Arena {
     return this.#add(first, view);
   }
 
+  /**
+   * Takes its memory away from each segment but the first, where nobody outside may look at it. For a message that nobody reads or
+   * writes any more.
+   */
+  detachFurther(give: (bytes: Uint8Array, usedBytes: number) => void): void {
+    for (let i = 1; i < this.segments.length; i++) {
+      const segment = this.segments[i] as Segment;
+      if (segment.isExposed || segment.external) continue;
+      const { bytes, end } = segment;
+      segment.detach(nowhere);
+      give(bytes, end);
+    }
+  }
+
   #append(segment: Segment): void {
     if (this.segments.length === 0) this.segments = [segment];
     else (this.segments as Segment[]).push(segment);
@@ -277,7 +299,7 @@ export class BuilderArena extends Arena {
     }
     if (this.#allocate !== undefined) return this.#add(checkedAllocation(this.#allocate(bytes / 8), bytes));
     const wanted = this.#grow ? Math.max(this.#firstBytes, this.#total) : this.#firstBytes;
-    const segment = this.#add(new Uint8Array(Math.max(bytes, Math.min(wanted, maxSegmentBytes))));
+    const segment = this.#add(this.newMemory(Math.max(bytes, Math.min(wanted, maxSegmentBytes))));
     if (this.#moves && segment.id === 0) segment.maxBytes = movingSegmentBytes;
     return segment;
   }
@@ -293,6 +315,8 @@ export class BuilderArena extends Arena {
     return this.segments.map((segment) => segment.expose(0, segment.end));
   }
 }
+
+const freshMemory = (bytes: number): Uint8Array => new Uint8Array(bytes);
 
 const used = ({ bytes, end }: Segment): Uint8Array => new Uint8Array(bytes.buffer, bytes.byteOffset, end);
 

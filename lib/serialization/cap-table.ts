@@ -29,6 +29,11 @@ export class CapTable {
     return this.#entries.length;
   }
 
+  /** True where each entry gives back what it holds once it is collected: nobody needs to release a table that was forgotten. */
+  get releasesItself(): boolean {
+    return false;
+  }
+
   /** The entry at an index, without a reference for the caller; null where the message says "none" there. */
   get(index: number): Capability | null {
     if (index >= this.#entries.length) {

@@ -25,7 +25,7 @@ export interface FrameLimits {
 }
 
 /** Bytes of the header of a frame of so many segments, padding included. */
-function frameHeaderBytes(segmentCount: number): number {
+export function frameHeaderBytes(segmentCount: number): number {
   return ((segmentCount >>> 1) + 1) * 8;
 }
 
@@ -187,6 +187,7 @@ export class FrameReader {
   #gather(): Uint8Array[] | undefined {
     for (;;) {
       const take = Math.min(this.#needed - this.#gatheredBytes, this.#end - this.#offset);
+      if (this.#gatheredBytes === 0 && this.#keep(take)) return undefined;
       const bytes = this.#reserve(this.#gatheredBytes + take);
       copy(this.#piece, this.#offset, take, bytes, this.#gatheredBytes);
       this.#offset += take;
@@ -204,10 +205,22 @@ export class FrameReader {
     }
   }
 
+  /**
+   * Keeps the long beginning of a frame, with which a piece ends, where it lies: what comes next tells how large an array to
+   * copy it to. Not a short one, which would hold the whole piece.
+   */
+  #keep(take: number): boolean {
+    if (take < smallestGather || 4 * take < this.#piece.buffer.byteLength || this.#joined) return false;
+    this.#gathered = this.#piece.subarray(this.#offset, this.#offset + take);
+    this.#gatheredBytes = take;
+    this.#forgetPiece();
+    return true;
+  }
+
   #reserve(bytes: number): Uint8Array {
     const gathered = this.#gathered!;
     if (bytes <= gathered.byteLength) return gathered;
-    const grown = new Uint8Array(Math.min(this.#needed, Math.max(smallestGather, 2 * bytes)));
+    const grown = unwritten(Math.min(this.#needed, Math.max(smallestGather, 2 * bytes)));
     copy(gathered, 0, this.#gatheredBytes, grown, 0);
     this.#gathered = grown;
     return grown;
@@ -221,6 +234,12 @@ export class FrameReader {
     this.#joined = false;
   }
 }
+
+/** Where there are Buffers, large memory need not be zeroed first: a frame is given out when each byte of it has come. */
+const unwritten: (size: number) => Uint8Array =
+  typeof Buffer === "undefined"
+    ? (size) => new Uint8Array(size)
+    : (size) => (size <= smallestGather ? new Uint8Array(size) : Buffer.allocUnsafeSlow(size));
 
 const nothing = new Uint8Array(0);
 const smallestGather = 4096;

@@ -1,4 +1,4 @@
-import { frameBytes, frameHeader, writeFrameHeader } from "../serialization/framing.ts";
+import { frameBytes, frameHeaderBytes, writeFrameHeader } from "../serialization/framing.ts";
 
 /** Bytes to write, and what becomes free once they are written. */
 export interface OutboundPiece {
@@ -40,23 +40,31 @@ export class Outbox {
    */
   add(segments: readonly Uint8Array[], sent?: () => void): boolean {
     const size = frameBytes(segments);
-    if (!this.#reuse || size <= copyLimit) {
-      this.#copy(segments, size);
-      this.#bytes += size;
-      return true;
-    }
-    const header = frameHeader(segments);
-    if (this.#buffer !== undefined) this.#cut();
-    this.#pieces.push({ bytes: header });
-    let last = segments.length - 1;
-    while (segments[last]!.byteLength === 0) last--;
-    for (let i = 0; i <= last; i++) {
-      const bytes = segments[i]!;
-      if (i === last && sent !== undefined) this.#pieces.push({ bytes, sent });
-      else if (bytes.byteLength > 0) this.#pieces.push({ bytes });
-    }
+    const last = this.#reuse && size > copyLimit ? lastLarge(segments) : -1;
+    if (last < 0) this.#copy(segments, size);
+    else this.#refer(segments, last, sent);
     this.#bytes += size;
-    return false;
+    return last < 0;
+  }
+
+  /** Passes large segments on as they are. The header and what is small beside them are copied, for fewer pieces. */
+  #refer(segments: readonly Uint8Array[], last: number, sent: (() => void) | undefined): void {
+    const buffer = this.#room(frameHeaderBytes(segments.length));
+    this.#filled = writeFrameHeader(buffer, this.#filled, segments);
+    for (let i = 0; i < segments.length; i++) {
+      const bytes = segments[i]!;
+      if (bytes.byteLength <= copyLimit) this.#append(bytes);
+      else {
+        if (this.#buffer !== undefined) this.#cut();
+        this.#pieces.push(i === last && sent !== undefined ? { bytes, sent } : { bytes });
+      }
+    }
+  }
+
+  #append(bytes: Uint8Array): void {
+    if (bytes.byteLength === 0) return;
+    this.#room(bytes.byteLength).set(bytes, this.#filled);
+    this.#filled += bytes.byteLength;
   }
 
   /**
@@ -120,6 +128,13 @@ export class Outbox {
     giveBuffer(buffer);
   }
 }
+
+/** Index of the last segment that is passed on as it is; -1 where there is none. */
+const lastLarge = (segments: readonly Uint8Array[]): number => {
+  let last = segments.length - 1;
+  while (last >= 0 && segments[last]!.byteLength <= copyLimit) last--;
+  return last;
+};
 
 /** Up to here a copy costs less than another entry in a `writev`: measured 10 to 18 % more calls at 6 and 12 KB than with 4096. */
 const copyLimit = 16 * 1024;

@@ -8,6 +8,7 @@ import { canonicalize, isCanonical } from "../../lib/serialization/canonical.ts"
 import { MessageBuilder } from "../../lib/serialization/message.ts";
 import { Struct } from "../../lib/serialization/struct.ts";
 import { giveMemory, takeMemory } from "../../lib/rpc/message-memory.ts";
+import { giveSegmentMemory, takeSegmentMemory } from "../../lib/rpc/segment-memory.ts";
 import { messageForms, OutgoingMessage } from "../../lib/rpc/wire.ts";
 import { collectGarbage } from "../support/budget.ts";
 import { expectError } from "../support/errors.ts";
@@ -265,6 +266,35 @@ describe("a message that is built", () => {
     expect(next.at._segment.arena).to.equal(next.builder.arena);
     next.sent();
     next.done();
+  });
+
+  it("gives further segments back zeroed, and keeps one that somebody may look at", () => {
+    for (const exposed of [false, true]) {
+      const message = new OutgoingMessage(messageForms.finish);
+      const further = message.builder.arena.roomFor(70_000);
+      further.bytes.fill(7, further.allocate(70_000), 70_000);
+      const { bytes } = further;
+      if (exposed) further.expose(0, 8);
+      message.sent();
+      expect(bytes[69_999]).to.equal(7);
+      message.done();
+      expect(bytes.subarray(0, 70_000).every((byte) => byte === (exposed ? 7 : 0))).to.equal(true);
+      const next = takeSegmentMemory(70_000);
+      expect(next === bytes).to.equal(!exposed);
+      expect(next.every((byte) => byte === 0)).to.equal(true);
+      expect(further.bytes.length > 0).to.equal(exposed);
+    }
+  });
+
+  it("keeps no more memory for further segments than 4 MiB, and no large piece", () => {
+    const pieces = Array.from({ length: 200 }, () => takeSegmentMemory(64 * 1024));
+    for (const piece of pieces) giveSegmentMemory(piece, 0);
+    const known = new Set(pieces);
+    const again = Array.from({ length: 200 }, () => takeSegmentMemory(64 * 1024));
+    expect(again.filter((piece) => known.has(piece)).length).to.be.at.most(64);
+    const large = takeSegmentMemory(2 * 1024 * 1024);
+    giveSegmentMemory(large, 0);
+    expect(takeSegmentMemory(2 * 1024 * 1024)).not.to.equal(large);
   });
 
   it("keeps its memory where somebody outside may look at it later", () => {

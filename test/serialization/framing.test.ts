@@ -123,6 +123,39 @@ describe("framing", () => {
     expect(reader.capacity).to.equal(0);
   });
 
+  it("gives out arrays that hold nothing but their frame, wherever it was cut", () => {
+    const frame = encodeFrame([words(2, 1), words(9000, 2)]);
+    for (const cut of [1, 4, 16, 100, 4096, 5000, 36_000, 65_536, frame.length - 1]) {
+      const reader = new FrameReader();
+      for (const piece of [frame.subarray(0, cut), frame.subarray(cut)].map((part) => new Uint8Array(part))) {
+        reader.push(piece);
+        const segments = reader.next();
+        if (segments === undefined) continue;
+        expect(segments[1]?.buffer.byteLength, `cut at ${cut}`).to.equal(frame.length);
+        expect(Buffer.from(segments[1]?.buffer as ArrayBuffer).equals(frame), `cut at ${cut}`).to.equal(true);
+      }
+      expect(reader.buffered).to.equal(0);
+    }
+  });
+
+  it("keeps a long beginning where it lies, and copies a short one out of its piece", () => {
+    const frame = encodeFrame([words(9000, 2)]);
+    const long = new Uint8Array(frame.subarray(0, 60_000));
+    const reader = new FrameReader();
+    reader.push(long);
+    expect(reader.next()).to.equal(undefined);
+    expect(reader.capacity).to.equal(60_000);
+    reader.push(frame.subarray(60_000));
+    expect(reader.next()).to.have.lengthOf(1);
+    const small = encodeFrame([words(8000, 1)]);
+    reader.push(Buffer.concat([small, frame.subarray(0, 5000)]));
+    expect(reader.next()).to.have.lengthOf(1);
+    expect(reader.next()).to.equal(undefined);
+    expect(reader.buffered).to.equal(5000);
+    // Of its own, and not the 69,008 bytes of the piece.
+    expect(reader.capacity).to.be.within(5000, 10_000);
+  });
+
   it("does not allocate what a header merely declares", () => {
     const reader = new FrameReader();
     reader.push(header(0, (64 * 1024 * 1024) / 8));

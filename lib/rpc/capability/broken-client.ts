@@ -25,6 +25,10 @@ export class BrokenClient extends ClientHook implements Pipeline {
     return this.addRef();
   }
 
+  override get releasesItself(): boolean {
+    return true;
+  }
+
   protected override destroyed(): void {
     // Nothing stands behind it.
   }

@@ -58,6 +58,14 @@ export abstract class ClientHook implements Capability {
     return this.#references > 1;
   }
 
+  /**
+   * True where all that a reference holds is given back once this hook itself is collected: nobody needs to watch for those who
+   * forget a reference. To watch one costs more than most calls, and it is kept until a full collection.
+   */
+  get releasesItself(): boolean {
+    return false;
+  }
+
   /** The last reference is gone. */
   protected abstract destroyed(): void;
 

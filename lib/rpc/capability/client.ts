@@ -23,7 +23,7 @@ export class Client {
   /** @internal Takes over the reference. */
   constructor(hook: ClientHook) {
     this.#hook = hook;
-    forgotten.register(this, hook, this);
+    if (!hook.releasesItself) forgotten.register(this, hook, this);
     leakWatch.current?.made(this, hook);
   }
 
@@ -45,7 +45,7 @@ export class Client {
     const hook = client.#hook;
     if (hook === undefined) return;
     client.#hook = undefined;
-    forgotten.unregister(client);
+    if (!hook.releasesItself) forgotten.unregister(client);
     leakWatch.current?.released(client);
     hook.release();
   }

@@ -1,4 +1,4 @@
-import type { CapTable } from "../../serialization/cap-table.ts";
+import type { Arena } from "../../serialization/arena.ts";
 import { type ClientHook, innermost } from "./client-hook.ts";
 
 /** A reference that was collected instead of released. It was released by that, but nobody could know when. */
@@ -48,9 +48,10 @@ class LeakWatch {
   }
 
   /** The caller was given the results of a call: it is to release what it does not read. */
-  gave(promise: object, table: CapTable): void {
+  gave(promise: object, arena: Arena): void {
     const stack = this.#calls.get(promise) ?? "";
-    table.onForgotten = () => this.#tell({ what: "message", type: "", stack });
+    arena.capTable.onForgotten = () => this.#tell({ what: "message", type: "", stack });
+    arena.watchCapTable();
   }
 
   #tell(leak: Leak): void {

@@ -20,7 +20,7 @@ const firstSweep = 64;
  */
 export class QueuedClient extends ClientHook {
   #target: ClientHook | null = null;
-  #queue: QueuedCall[] = [];
+  #queue: QueuedCall[] | undefined;
   /** How long the queue may become before canceled calls are taken out: twice what was left the last time. */
   #sweepAt = firstSweep;
   readonly #listeners = new ResolveListeners();
@@ -56,26 +56,30 @@ export class QueuedClient extends ClientHook {
   override call(interfaceId: bigint, methodId: number, context: CallContext): void {
     if (this.#target !== null) innermost(this.#target).call(interfaceId, methodId, context);
     else {
-      if (this.#queue.length >= this.#sweepAt) this.#sweep();
-      this.#queue.push({ interfaceId, methodId, context });
+      const queued = { interfaceId, methodId, context };
+      if (this.#queue === undefined) this.#queue = [queued];
+      else {
+        if (this.#queue.length >= this.#sweepAt) this.#queue = this.#swept(this.#queue);
+        this.#queue.push(queued);
+      }
     }
   }
 
   override isCrowded(limit: number): boolean {
-    if (this.#queue.length < limit) return false;
-    this.#sweep();
-    return this.#queue.length >= limit;
+    if (this.#queue !== undefined && this.#queue.length >= limit) this.#queue = this.#swept(this.#queue);
+    return (this.#queue?.length ?? 0) >= limit;
   }
 
   /** Forgets calls that were canceled: whoever makes and cancels calls on a promise would fill the queue otherwise. */
-  #sweep(): void {
-    this.#queue = this.#queue.filter(({ context }) => !context.canceled);
-    this.#sweepAt = Math.max(firstSweep, 2 * this.#queue.length);
+  #swept(queue: readonly QueuedCall[]): QueuedCall[] {
+    const left = queue.filter(({ context }) => !context.canceled);
+    this.#sweepAt = Math.max(firstSweep, 2 * left.length);
+    return left;
   }
 
   /** True while somebody besides the one who asks holds a reference, or a call waits that was not canceled. */
   get isAwaited(): boolean {
-    return this.isShared || this.#queue.some(({ context }) => !context.canceled);
+    return this.isShared || (this.#queue?.some(({ context }) => !context.canceled) ?? false);
   }
 
   /** Settles the promise; takes over the reference. Only the first call counts. What leads back to itself is broken. */
@@ -90,8 +94,10 @@ export class QueuedClient extends ClientHook {
     if (!this.#dropped) target.addRef();
     this.#target = target;
     const queue = this.#queue;
-    this.#queue = [];
-    for (const { interfaceId, methodId, context } of queue) target.call(interfaceId, methodId, context);
+    this.#queue = undefined;
+    if (queue !== undefined) {
+      for (const { interfaceId, methodId, context } of queue) target.call(interfaceId, methodId, context);
+    }
     this.#listeners.tell();
     target.release();
   }

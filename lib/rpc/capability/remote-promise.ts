@@ -114,8 +114,7 @@ export class RemotePromise<Results> implements PromiseLike<Results> {
     }
     try {
       const { segment } = this.#payload;
-      if (leakWatch.current !== undefined && segment.arena.hasCapTable)
-        leakWatch.current.gave(this, segment.arena.capTable);
+      if (leakWatch.current !== undefined && segment.arena.hasCapTable) leakWatch.current.gave(this, segment.arena);
       settle.resolve(this.#read(this.#payload));
     } catch (error) {
       settle.reject(error as Error);

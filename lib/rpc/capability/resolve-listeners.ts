@@ -3,18 +3,23 @@
  * end another connection, and that lets go of everything it had waiting for this very promise.
  */
 export class ResolveListeners {
-  readonly #listeners = new Set<() => void>();
+  /** Undefined until somebody waits: hardly anybody does. */
+  #listeners: Set<() => void> | undefined;
 
   /** What this returns takes the listener away. */
   add(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    this.#listeners ??= new Set();
+    const listeners = this.#listeners;
+    listeners.add(listener);
+    return () => listeners.delete(listener);
   }
 
   /** Tells each of them, once, in their order. */
   tell(): void {
-    for (const listener of this.#listeners) {
-      this.#listeners.delete(listener);
+    const listeners = this.#listeners;
+    if (listeners === undefined) return;
+    for (const listener of listeners) {
+      listeners.delete(listener);
       listener();
     }
   }

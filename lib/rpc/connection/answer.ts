@@ -470,6 +470,8 @@ export class Answer implements CallContext {
   }
 
   #releaseKept(): void {
+    // Nobody can ask for a capability of the results any more.
+    this.#message?.done();
     this.#kept?.release();
     this.#redirected?.release();
   }

@@ -10,7 +10,7 @@ import { closedPipeline } from "./closed-pipeline.ts";
 import type { ConnectionState } from "./connection-state.ts";
 import { reflect } from "./export.ts";
 import type { AnswerId, ImportId } from "./ids.ts";
-import { ImportClient, type ImportRow } from "./import-client.ts";
+import { heldClient, ImportClient } from "./import-client.ts";
 import { PromiseClient } from "./promise-client.ts";
 
 /** A capability as the peer described it; the reference is the receiver's. */
@@ -47,23 +47,20 @@ export const receive = (state: ConnectionState, descriptor: CapDescriptor): Rece
   }
 };
 
-const importRow = (state: ConnectionState, id: ImportId): { row: ImportRow; isNew: boolean } => {
-  const known = state.imports.get(id);
-  if (known !== undefined) {
-    known.received++;
-    return { row: known, isNew: false };
-  }
+const newImport = (state: ConnectionState, id: ImportId): ImportClient => {
   if (state.imports.size >= state.limits.maxImports) {
     throw new CapnpError("CAPNP_LIMIT", `The peer has sent ${state.limits.maxImports} capabilities (maxImports).`);
   }
-  const row: ImportRow = { client: new ImportClient(state, id), received: 1, promise: undefined, promised: "no" };
-  state.imports.set(id, row);
-  return { row, isNew: true };
+  const client = new ImportClient(state, id);
+  state.imports.set(id, client.row);
+  return client;
 };
 
 const importHosted = (state: ConnectionState, id: ImportId): ClientHook => {
-  const { row, isNew } = importRow(state, id);
-  return isNew ? row.client : (row.promise ?? row.client).addRef();
+  const row = state.imports.get(id);
+  if (row === undefined) return newImport(state, id);
+  row.received++;
+  return row.promise?.addRef() ?? heldClient(state, id, row);
 };
 
 const importPromise = (state: ConnectionState, id: ImportId): ClientHook => {
@@ -71,11 +68,13 @@ const importPromise = (state: ConnectionState, id: ImportId): ClientHook => {
   if (state.promises >= state.limits.maxImports) {
     throw new CapnpError("CAPNP_LIMIT", `${state.promises} promises of the peer's are held here (maxImports).`);
   }
-  const { row, isNew } = importRow(state, id);
-  if (row.promise !== undefined) return row.promise.addRef();
-  const initial = isNew ? row.client : row.client.addRef();
+  const known = state.imports.get(id);
+  if (known !== undefined) known.received++;
+  if (known?.promise !== undefined) return known.promise.addRef();
+  const initial = known === undefined ? newImport(state, id) : heldClient(state, id, known);
+  const { row } = initial;
   state.promises++;
-  const promise = new PromiseClient(state, initial, () => {
+  const promise = new PromiseClient(state, initial, false, () => {
     state.promises--;
     row.promise = undefined;
   });
@@ -88,14 +87,25 @@ const importPromise = (state: ConnectionState, id: ImportId): ClientHook => {
 export class ReceivedCapTable extends CapTable {
   readonly #hooks: (ClientHook | null)[];
   readonly #reflected: readonly ClientHook[];
+  readonly #releasesItself: boolean;
 
-  constructor(entries: (ClientHook | null)[] = [], reflected: readonly ClientHook[] = []) {
+  /** @param releasesItself True where that holds for each entry, and nothing will be added but what an embargo puts there. */
+  constructor(
+    entries: (ClientHook | null)[] = [],
+    reflected: readonly ClientHook[] = [],
+    releasesItself: boolean = false,
+  ) {
     super(entries);
     this.#hooks = entries;
     this.#reflected = reflected;
+    this.#releasesItself = releasesItself;
   }
 
-  /** Puts an embargo in front of a capability: who takes it out of the results must not overtake calls made before. */
+  override get releasesItself(): boolean {
+    return this.#releasesItself;
+  }
+
+  /** Puts an embargo in front of a capability, by a promise that releases itself: who takes it out of the results must not overtake calls made before. */
   embargo(index: number, promise: ClientHook): void {
     const hook = this.#hooks[index];
     this.#hooks[index] = promise.addRef();
@@ -107,6 +117,7 @@ export class ReceivedCapTable extends CapTable {
   }
 }
 
+const nothingReflected: readonly ClientHook[] = [];
 const noCapabilities = new ReceivedCapTable();
 
 const isReflected = ({ which }: CapDescriptor): boolean => which === "receiverHosted" || which === "receiverAnswer";
@@ -138,17 +149,21 @@ export const receiveCapTable = (state: ConnectionState, payload: Struct): Receiv
   const descriptors = readCapTable(payload, state.limits.maxCapabilitiesPerMessage, state.limits.maxTransformOps);
   if (descriptors.length === 0) return noCapabilities;
   let isAnyReflected = false;
-  const entries: (ClientHook | null)[] = [];
+  let releasesItself = true;
+  // Of the size that it will have: an array that is pushed to takes a multiple for one capability.
+  const entries = new Array<ClientHook | null>(descriptors.length);
+  let received = 0;
   try {
     for (const descriptor of descriptors) {
       const { hook, reflected } = receive(state, descriptor);
       isAnyReflected ||= reflected;
-      entries.push(hook);
+      releasesItself &&= hook === null || hook.releasesItself;
+      entries[received++] = hook;
     }
   } catch (error) {
-    for (const hook of entries) hook?.release();
+    for (let i = 0; i < received; i++) entries[i]?.release();
     throw error;
   }
   if (isAnyReflected) return new ReceivedCapTable(entries, tellApart(descriptors, entries));
-  return new ReceivedCapTable(entries);
+  return new ReceivedCapTable(entries, nothingReflected, releasesItself);
 };

@@ -97,12 +97,15 @@ export const describeAll = (
   hooks: readonly (ClientHook | null)[],
   after: AfterSend,
 ): Described[] | CapnpError => {
-  const described: Described[] = [];
+  // Of the size that it will have: an array that is pushed to takes a multiple for one capability.
+  const described = new Array<Described>(hooks.length);
+  let done = 0;
   try {
-    for (const hook of hooks) described.push(describe(state, hook, after));
+    for (const hook of hooks) described[done++] = describe(state, hook, after);
   } catch (error) {
     if (!(error instanceof CapnpError)) throw error;
-    for (const id of exportIds(described.map((d) => d.descriptor))) releaseExport(state, id, 1);
+    const taken = described.slice(0, done - 1).map((d) => d.descriptor);
+    for (const id of exportIds(taken)) releaseExport(state, id, 1);
     return error;
   }
   return described;
@@ -198,9 +201,15 @@ export const releaseExport = (state: ConnectionState, id: number, count: number)
   row.hook.release();
 };
 
+const noIds: readonly number[] = [];
+
 /** The ids that descriptors made us count, for giving them back together. */
-export const exportIds = (descriptors: readonly CapDescriptor[]): number[] => {
-  const ids: number[] = [];
-  for (const d of descriptors) if (d.which === "senderHosted" || d.which === "senderPromise") ids.push(d.id);
-  return ids;
+export const exportIds = (descriptors: readonly CapDescriptor[]): readonly number[] => {
+  let ids: number[] | undefined;
+  for (const d of descriptors) {
+    if (d.which !== "senderHosted" && d.which !== "senderPromise") continue;
+    if (ids === undefined) ids = [d.id];
+    else ids.push(d.id);
+  }
+  return ids ?? noIds;
 };

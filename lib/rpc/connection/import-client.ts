@@ -11,24 +11,63 @@ import { RemoteClient } from "./remote-client.ts";
  * Release sent with the count). When the same id arrives after that, it is a new row. While it is held, what the peer called
  * a promise goes from pending to resolved by one Resolve; a second one breaks the protocol, because the first may have been
  * acted upon. A Resolve for a row that is gone is no mistake: it and the Release have crossed.
+ *
+ * It is released by the last of those who hold its client, or when that is collected because somebody forgot to. So the table
+ * does not hold the client, and each of those who do needs no watching.
  */
-export interface ImportRow {
-  readonly client: ImportClient;
+export class ImportRow {
   /** How often the peer has sent us this id: what one Release gives back. */
-  received: number;
+  received = 1;
   /** Where the peer said that this is a promise: what stands for it here, while somebody holds that. Borrowed. */
   promise: PromiseClient | undefined;
   /** Where the peer said that it is one: it sends one Resolve, whether the promise is still held or not. */
-  promised: "no" | "pending" | "resolved";
+  promised: "no" | "pending" | "resolved" = "no";
+  #client: WeakRef<ImportClient>;
+
+  constructor(client: ImportClient) {
+    this.#client = new WeakRef(client);
+  }
+
+  /** Undefined where it was collected, which has not been told yet. */
+  get client(): ImportClient | undefined {
+    return this.#client.deref();
+  }
+
+  /** Another one in place of the one that was collected. */
+  set client(client: ImportClient) {
+    this.#client = new WeakRef(client);
+  }
 }
+
+interface Forgotten {
+  readonly state: ConnectionState;
+  readonly id: ImportId;
+  readonly row: ImportRow;
+}
+
+const forgotten = new FinalizationRegistry<Forgotten>(({ state, id, row }) => {
+  if (row.client === undefined) release(state, id, row);
+});
+
+const release = (state: ConnectionState, id: ImportId, row: ImportRow): void => {
+  // After a disconnect the table is empty; after a Release the id may be another's.
+  if (state.imports.get(id) !== row) return;
+  state.imports.delete(id);
+  sendRelease(state, id, row.received);
+};
 
 /** A capability, or the promise of one, in the peer's export table. */
 export class ImportClient extends RemoteClient {
   readonly id: ImportId;
+  readonly row: ImportRow;
 
-  constructor(state: ConnectionState, id: ImportId) {
+  /** @param row Where it takes the place of a client that was collected. */
+  constructor(state: ConnectionState, id: ImportId, row?: ImportRow) {
     super(state);
     this.id = id;
+    this.row = row ?? new ImportRow(this);
+    if (row !== undefined) row.client = this;
+    forgotten.register(this, { state, id, row: this.row }, this);
   }
 
   override get target(): MessageTarget {
@@ -48,12 +87,16 @@ export class ImportClient extends RemoteClient {
     return this.state.closedBy;
   }
 
+  override get releasesItself(): boolean {
+    return true;
+  }
+
   protected override destroyed(): void {
-    const { state, id } = this;
-    const row = state.imports.get(id);
-    // After a disconnect the table is empty, or holds nothing of ours.
-    if (row?.client !== this) return;
-    state.imports.delete(id);
-    sendRelease(state, id, row.received);
+    forgotten.unregister(this);
+    release(this.state, this.id, this.row);
   }
 }
+
+/** The client of a row, with a reference for the caller. */
+export const heldClient = (state: ConnectionState, id: ImportId, row: ImportRow): ImportClient =>
+  row.client?.addRef() ?? new ImportClient(state, id, row);

@@ -109,8 +109,8 @@ function* checkExports({ exports, exportsByHook }: ConnectionState): Generator<s
 
 function* checkImports({ imports }: ConnectionState): Generator<string> {
   for (const [id, { client, received, promise, promised }] of imports) {
-    if (client.id !== id) yield `import ${client.id} is kept as ${id}`;
-    if (client.isDestroyed) yield `import ${id} was given up and not released`;
+    if (client !== undefined && client.id !== id) yield `import ${client.id} is kept as ${id}`;
+    if (client?.isDestroyed) yield `import ${id} was given up and not released`;
     if (!(received > 0)) yield `import ${id} was received ${received} times`;
     if (promise === undefined) continue;
     if (promised === "no") yield `import ${id} has a promise, and the peer never called it one`;

@@ -82,6 +82,10 @@ export class BrokenPreset extends BrokenClient {
     this.sent = sent;
   }
 
+  override get releasesItself(): boolean {
+    return false;
+  }
+
   protected override destroyed(): void {
     this.sent.release();
   }

@@ -9,6 +9,9 @@ import type { ConnectionState } from "./connection-state.ts";
 import { sendDisembargo } from "./outgoing.ts";
 import { forward, RemoteClient } from "./remote-client.ts";
 
+/** Gives back what promises became that were collected, with a reference that was not released. */
+const forgotten = new FinalizationRegistry<ClientHook>((target) => target.release());
+
 /**
  * The promise of a capability that the peer resolves: by a Resolve for a promise in its export table, by a Return for one
  * in the results of a question.
@@ -21,6 +24,7 @@ import { forward, RemoteClient } from "./remote-client.ts";
 export class PromiseClient extends ClientHook {
   readonly #state: ConnectionState;
   #initial: RemoteClient | undefined;
+  readonly #releasesItself: boolean;
   readonly #gone: (() => void) | undefined;
   #target: ClientHook | null = null;
   /** True once a call was sent through this promise, or through one that became it. */
@@ -29,12 +33,14 @@ export class PromiseClient extends ClientHook {
 
   /**
    * @param initial Taken over.
+   * @param releasesItself True where somebody else holds it while it is pending.
    * @param gone Called when the last reference is released.
    */
-  constructor(state: ConnectionState, initial: RemoteClient, gone?: () => void) {
+  constructor(state: ConnectionState, initial: RemoteClient, releasesItself: boolean, gone?: () => void) {
     super();
     this.#state = state;
     this.#initial = initial;
+    this.#releasesItself = releasesItself;
     this.#gone = gone;
   }
 
@@ -100,6 +106,7 @@ export class PromiseClient extends ClientHook {
     } else this.#target = this.#embargoed(initial, replacement, reflected);
     this.#initial = undefined;
     initial.release();
+    if (this.#isWatched) forgotten.register(this, this.#target, this);
     this.#listeners.tell();
   }
 
@@ -130,7 +137,17 @@ export class PromiseClient extends ClientHook {
     return queued;
   }
 
+  override get releasesItself(): boolean {
+    return this.#releasesItself;
+  }
+
+  /** True where what it became is held until somebody releases it. */
+  get #isWatched(): boolean {
+    return this.#releasesItself && this.#target !== null && !this.#target.releasesItself;
+  }
+
   protected override destroyed(): void {
+    if (this.#isWatched) forgotten.unregister(this);
     this.#gone?.();
     this.#target?.release();
     this.#initial?.release();

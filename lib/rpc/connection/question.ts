@@ -114,7 +114,9 @@ export class Question implements PendingCall, RedirectedCall {
     const known = this.#promises.get(path);
     if (known !== undefined) return known.addRef();
     this.#pipelineClients++;
-    const promise = new PromiseClient(this.#state, new PipelineClient(this.#state, this, path));
+    // A question with another owner forgets its promises when that drops it, also while they are pending.
+    const isHeld = this.resultsFor === "caller";
+    const promise = new PromiseClient(this.#state, new PipelineClient(this.#state, this, path), isHeld);
     this.#promises.add(path, promise);
     return promise.addRef();
   }

@@ -292,6 +292,97 @@ describe("an import", () => {
     await vats.expectEmpty();
   });
 
+  it("is released when a client that somebody forgot and one that was released were its last", async function () {
+    const gc = globalThis.gc;
+    if (gc === undefined) return this.skip();
+    const { vats, node } = Vats.withNode({ make: () => made });
+    const made = vats.server();
+    const forgetOne = async (): Promise<void> => {
+      const call = node.make("x");
+      await vats.settle();
+      expect((await call).node).to.be.instanceOf(Node.Client);
+    };
+    await forgetOne();
+    await (async () => {
+      const call = node.make("y");
+      await vats.settle();
+      const { node: kept } = await call;
+      gc();
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      await vats.settle();
+      // One is held: the other was no reason to tell the peer anything.
+      expect(vats.messages("release", "a")).to.have.lengthOf(0);
+      expect(vats.servers.isDisposed(made)).to.equal(false);
+      kept.release();
+    })();
+    node.release();
+    for (let i = 0; i < 50 && vats.b.stats().exports > 0; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      gc();
+      await vats.settle();
+    }
+    expect(vats.servers.isDisposed(made)).to.equal(true);
+    await vats.expectEmpty();
+  });
+
+  it("that arrives again after its last client was collected, and before that was told, is held again", async function () {
+    const gc = globalThis.gc;
+    if (gc === undefined) return this.skip();
+    const { vats, node } = Vats.withNode({ make: () => made });
+    const made = vats.server({ add: () => 1 });
+    await (async () => {
+      const call = node.make("x");
+      await vats.settle();
+      expect((await call).node).to.be.instanceOf(Node.Client);
+    })();
+    const call = node.make("y");
+    // The peer answers, and the answer is on its way.
+    vats.pair.step();
+    await turn();
+    await turn();
+    gc();
+    expect(vats.pair.deliverAll()).to.be.greaterThan(0);
+    await turn();
+    expect(vats.messages("release", "a")).to.have.lengthOf(0);
+    const { node: client } = await call;
+    const sum = client.add(1, 2);
+    await vats.settle();
+    expect((await sum).sum).to.equal(1);
+    client.release();
+    await vats.settle();
+    // Both times that it was received: nobody waits for the collector to tell of the first client.
+    expect(vats.messages("release", "a").map(({ referenceCount }) => referenceCount)).to.deep.equal([2]);
+    node.release();
+    await vats.expectEmpty();
+  });
+
+  it("of ours that a forgotten promise became is released with that", async function () {
+    const gc = globalThis.gc;
+    if (gc === undefined) return this.skip();
+    const { vats, node } = Vats.withNode({ make: () => kept[0], hold: ({ cap }: Loose) => void kept.push(cap) });
+    const kept: Loose[] = [];
+    const mine = vats.server({ add: () => 1 });
+    const held = node.hold(mine);
+    await vats.settle();
+    await held;
+    await (async () => {
+      // Called through before it is known to be ours: there is an embargo.
+      const pipelined = node.make("x").node;
+      const sum = pipelined.add(1, 2);
+      await vats.settle();
+      expect((await sum).sum).to.equal(1);
+    })();
+    kept[0].release();
+    node.release();
+    for (let i = 0; i < 50 && !vats.servers.isDisposed(mine); i++) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      gc();
+      await vats.settle();
+    }
+    expect(vats.servers.isDisposed(mine)).to.equal(true);
+    await vats.expectEmpty();
+  });
+
   it("that arrives again after it was released is another one", async () => {
     const { vats, node } = Vats.withNode({ make: () => made, hold: () => undefined });
     const made = vats.server({ add: () => 1 });
