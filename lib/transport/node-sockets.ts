@@ -1,6 +1,6 @@
 import type { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
-import type { TLSSocket } from "node:tls";
+import type { PeerCertificate, TLSSocket } from "node:tls";
 import { crypto, isNode, net, tls } from "./node-modules.ts";
 
 /** Whether it is a socket of Node: TCP, TLS, Unix, or a pipe to another process. */
@@ -23,7 +23,8 @@ export function rememberPeer(socket: TLSSocket, certificate: X509Certificate): v
  * asks is given the certificate after it, or none.
  */
 export function peerCertificate(socket: TLSSocket): X509Certificate | undefined {
-  const { raw } = socket.getPeerCertificate();
+  // Node gives an empty object where there is none, Deno null.
+  const raw = (socket.getPeerCertificate() as PeerCertificate | null)?.raw;
   if (raw !== undefined) return new (crypto().X509Certificate)(raw);
   return socket.isSessionReused() ? known.get(socket) : undefined;
 }
