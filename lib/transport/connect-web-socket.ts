@@ -53,7 +53,8 @@ export async function webSocketOver(
 
 function handshakeFailure(error: Error): string {
   const code = codeOf(error);
-  if (code?.startsWith("HPE_")) return `the peer does not speak HTTP (${code}); is it a WebSocket server at all?`;
+  if (code?.startsWith("HPE_"))
+    return `the peer does not speak HTTP (${code}); is it a WebSocket server at all, or does it want wss://?`;
   if (code === "ECONNRESET")
     return "the peer hung up instead of opening a WebSocket; does it want wss:// or other credentials?";
   return error.message;

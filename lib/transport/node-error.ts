@@ -95,6 +95,7 @@ function tlsAdvice(code: string | undefined, error: unknown): string | undefined
     case "ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN":
       return `the peer does not accept our certificate (${code}); its tls.ca must hold the authority that signed ours`;
     case "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED":
+    case "ERR_SSL_TLSV1_ALERT_CERTIFICATE_REQUIRED": // BoringSSL, which Bun has, names it so.
     case "ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE":
       return `the peer asks for a client certificate (${code}); pass tls: { cert, key }`;
     case "ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE":
@@ -110,6 +111,8 @@ function tlsAdvice(code: string | undefined, error: unknown): string | undefined
   if (code === "ECONNRESET" && /before secure TLS connection/.test(messageOf(error))) {
     return "the peer hung up during the handshake; does it speak TLS, and does it accept us?";
   }
+  // Deno's has no code.
+  if (messageOf(error) === "TLS handshake timeout") return "the handshake took too long";
   if (code !== undefined && (/^ERR_(SSL|TLS|OSSL)_/.test(code) || code === "EPROTO")) {
     return `${messageOf(error)} (${code})`;
   }

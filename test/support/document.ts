@@ -31,12 +31,14 @@ export async function readDocument(path: string): Promise<Part[]> {
   );
 }
 
+// Deno runs a program without any rights unless it is told.
+const node = process.versions.deno === undefined ? `"${process.execPath}"` : `"${process.execPath}" run --allow-all`;
 const tools = {
   npx: 'exec "$@"',
-  node: `exec "${process.execPath}" "$@"`,
+  node: `exec ${node} "$@"`,
   tsc: `exec "${join(repositoryRoot, "node_modules/.bin/tsc")}" "$@"`,
-  capstan: `exec "${process.execPath}" "${join(repositoryRoot, "dist/package/cli/main.js")}" "$@"`,
-  "capnpc-capstan": `exec "${process.execPath}" "${join(repositoryRoot, "dist/package/cli/capnpc-capstan.js")}" "$@"`,
+  capstan: `exec ${node} "${join(repositoryRoot, "dist/package/cli/main.js")}" "$@"`,
+  "capnpc-capstan": `exec ${node} "${join(repositoryRoot, "dist/package/cli/capnpc-capstan.js")}" "$@"`,
 };
 
 /** A folder inside this package, so that the name "capstan" means this build, whose commands are on the PATH. */

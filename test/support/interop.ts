@@ -32,10 +32,16 @@ async function build(): Promise<CppPeers | { readonly missing: readonly string[]
   return { server: join(cpp, "build/calculator-server"), client: join(cpp, "build/calculator-client") };
 }
 
+/** The tests that `skipInterop` has skipped, or the suites of the hooks that it was called in. */
+export const needsPeers = new WeakSet<Mocha.Runnable | Mocha.Suite>();
+
 /** Skips the tests of a hook that needs what is not installed, or fails them where CAPSTAN_REQUIRE_INTEROP is 1. */
 export function skipInterop(context: Mocha.Context, problem: string): never {
   if (process.env.CAPSTAN_REQUIRE_INTEROP === "1") throw new Error(problem);
   console.warn(`      skipped: ${problem}`);
+  const test = context.test as Mocha.Hook | Mocha.Test | undefined;
+  const place = test?.type === "hook" ? test.parent : test;
+  if (place !== undefined) needsPeers.add(place);
   return context.skip();
 }
 

@@ -175,8 +175,9 @@ export class Processes {
   }
 }
 
-/** True where the shell would find `command`. */
+/** True where the shell would find `command`, but never where CAPSTAN_WITHOUT_PEERS is 1. */
 export async function isInstalled(command: string): Promise<boolean> {
+  if (process.env.CAPSTAN_WITHOUT_PEERS === "1") return false;
   const probe = spawn("sh", ["-c", 'command -v "$1"', "sh", command], { stdio: "ignore" });
   const [status] = (await once(probe, "close")) as [number | null];
   return status === 0;

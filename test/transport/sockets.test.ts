@@ -174,7 +174,7 @@ describe("TCP transport", () => {
       await connect(server.address);
       await until(() => transports.length === 2);
       const refused = raw(server.port!);
-      await new Promise((resolve) => refused.once("close", resolve));
+      await new Promise((resolve) => refused.once("close", resolve).resume());
       await until(() => failures.length === 1);
       expect(failures[0]!.code).to.equal("CAPNP_LIMIT");
       expect(server.connections).to.equal(2);
