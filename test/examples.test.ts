@@ -6,6 +6,7 @@ import * as capnp from "../lib/index.ts";
 import * as addressbook from "../servers/addressbook/addressbook.capnp.ts";
 import * as calculator from "../servers/calculator/calculator.capnp.ts";
 import { CalculatorImpl } from "../servers/calculator/server.ts";
+import { hookArgs } from "./support/hooked.ts";
 import { Processes } from "./support/processes.ts";
 import { repositoryRoot } from "./support/repository.ts";
 
@@ -80,7 +81,7 @@ describe("the examples with the import hook", () => {
 
   it("write an address book and read it, and calculate", async () => {
     const program = join(repositoryRoot, "test", "fixtures", "import-hook", "examples.mjs");
-    const { status, stdout, stderr } = await processes.run(process.execPath, ["--import", "capstan/register", program]);
+    const { status, stdout, stderr } = await processes.run(process.execPath, [...hookArgs, program]);
     expect(stderr).to.equal("");
     expect(stdout).to.equal('(id = 123, name = "Alice", employment = (school = "MIT"))\n123\n');
     expect(status).to.equal(0);

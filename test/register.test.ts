@@ -1,9 +1,11 @@
 import { expect } from "chai";
 import { join } from "node:path";
 import { Workplace } from "./support/document.ts";
+import { hookArgs, isDeno } from "./support/hooked.ts";
 import { Processes } from "./support/processes.ts";
 import { repositoryRoot } from "./support/repository.ts";
 
+const nothingEvaluated = "--disallow-code-generation-from-strings";
 const fixtures = join(repositoryRoot, "test/fixtures/import-hook");
 
 describe("the import hook", () => {
@@ -16,16 +18,13 @@ describe("the import hook", () => {
     expect(status).to.equal(0);
     return stdout.trimEnd().split("\n");
   };
-  const hooked = (file: string, ...options: string[]) => [
-    "--import",
-    "capstan/register",
-    ...options,
-    join(fixtures, file),
-  ];
+  const hooked = (file: string, ...options: string[]) => [...hookArgs, ...options, join(fixtures, file)];
 
   it("exports every declaration under its own name, and a default with all", async () => {
     // Names that JavaScript reserves are names like others; nothing is evaluated from strings.
-    expect(await run(hooked("exports.mjs", "--disallow-code-generation-from-strings"))).to.deep.equal([
+    expect(
+      await run(hooked("exports.mjs", isDeno ? `--v8-flags=${nothingEvaluated}` : nothingEvaluated)),
+    ).to.deep.equal([
       "Canvas Color Line await class default delete hasOwnProperty origin then",
       "1 2 3 4 5 0",
       "true true",

@@ -173,7 +173,8 @@ class Listener implements SocketServer {
     this.port = typeof bound === "object" ? bound?.port : undefined;
     this.address = formatAddress(boundAddress(address, this.port, tlsServer !== undefined));
     // Beyond the limit Node closes the connection as it accepts it, and says so with `drop`.
-    server.maxConnections = maxConnections;
+    // Deno would close it without a word: there, it is refused as those beyond maxConnectionsPerAddress are.
+    if (process.versions.deno === undefined) server.maxConnections = maxConnections;
     server.on("drop", (peer) => {
       const text = `${server.maxConnections} connections are open, which is maxConnections; one more was refused`;
       this.#failed(new CapnpError("CAPNP_LIMIT", text), peer?.remoteAddress ?? "unknown");

@@ -21,12 +21,11 @@ export interface RuntimeRun {
 const longestRun = 1_800_000;
 
 const environment = (): NodeJS.ProcessEnv => {
-  // Options of the Node that runs this are none of the others'.
-  const { NODE_OPTIONS: _, ...rest } = process.env;
+  // Options of the Node that runs this are none of the others', and FORCE_COLOR=0 means colors to Deno.
+  const { NODE_OPTIONS: _, FORCE_COLOR: _colors, ...rest } = process.env;
   return {
     ...rest,
     NO_COLOR: "1",
-    FORCE_COLOR: "0",
     CAPSTAN_WITHOUT_PEERS: "1",
     CAPSTAN_REQUIRE_INTEROP: "0",
     DENO_DIR: join(runtimesFolder, "deno"),

@@ -1,5 +1,6 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
+import { hookArgs, isDeno, programArgs } from "./hooked.ts";
 import { Processes } from "./processes.ts";
 import { repositoryRoot } from "./repository.ts";
 
@@ -31,14 +32,20 @@ export async function readDocument(path: string): Promise<Part[]> {
   );
 }
 
-// Deno runs a program without any rights unless it is told.
-const node = process.versions.deno === undefined ? `"${process.execPath}"` : `"${process.execPath}" run --allow-all`;
+const runtime = `exec "${process.execPath}" ${programArgs.join(" ")}`;
+/** Deno is given the import hook in words of its own. */
+const withHook = `if [ "$1" = --import ]; then
+  while [ "$1" = --import ]; do shift 2; done
+  exec "${process.execPath}" ${hookArgs.join(" ")} "$@"
+fi
+`;
+
 const tools = {
   npx: 'exec "$@"',
-  node: `exec ${node} "$@"`,
+  node: `${isDeno ? withHook : ""}${runtime} "$@"`,
   tsc: `exec "${join(repositoryRoot, "node_modules/.bin/tsc")}" "$@"`,
-  capstan: `exec ${node} "${join(repositoryRoot, "dist/package/cli/main.js")}" "$@"`,
-  "capnpc-capstan": `exec ${node} "${join(repositoryRoot, "dist/package/cli/capnpc-capstan.js")}" "$@"`,
+  capstan: `${runtime} "${join(repositoryRoot, "dist/package/cli/main.js")}" "$@"`,
+  "capnpc-capstan": `${runtime} "${join(repositoryRoot, "dist/package/cli/capnpc-capstan.js")}" "$@"`,
 };
 
 /** A folder inside this package, so that the name "capstan" means this build, whose commands are on the PATH. */

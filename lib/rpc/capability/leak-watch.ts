@@ -67,10 +67,18 @@ function warn({ what, type, stack }: Leak): void {
   globalThis.process.emitWarning(text, "CapstanLeak");
 }
 
+/** A browser has no environment, and Deno throws where it is not allowed to be read: nobody asks for warnings by it then. */
+function asksForWarnings(): boolean {
+  try {
+    return globalThis.process?.env?.CAPSTAN_LEAKS === "1";
+  } catch {
+    return false;
+  }
+}
+
 /** Whether leaks are watched for. Those who make references look here first, so that it costs nothing else where they are not. */
 export const leakWatch: { current: LeakWatch | undefined } = {
-  // A browser has no environment.
-  current: globalThis.process?.env?.CAPSTAN_LEAKS === "1" ? new LeakWatch(warn) : undefined,
+  current: asksForWarnings() ? new LeakWatch(warn) : undefined,
 };
 
 /**
