@@ -74,9 +74,12 @@ const readings: Readonly<Record<string, (reader: Loose) => unknown>> = {
 
 /** Collects all messages that nobody refers to. The one that was read last stays, so that is another one. */
 const forgetMessages = async (): Promise<void> => {
-  await new Promise((resolve) => setImmediate(resolve));
-  expect(AllTypes.newMessage({ structField: {} }).asReader().structField.int8Field).to.equal(0);
-  collectGarbage();
+  // V8 may keep what was on the stack for a collection more.
+  for (let i = 0; i < 5; i++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(AllTypes.newMessage({ structField: {} }).asReader().structField.int8Field).to.equal(0);
+    collectGarbage();
+  }
 };
 
 describe("a message that is read", () => {

@@ -21,6 +21,7 @@ export const notPortable: readonly NotPortable[] = [
       "parity.test",
       "quickstart/statements",
       "readme.test",
+      "runtimes/",
     ],
     reason: "they read the files of this repository: sources, documents and tables",
   },
