@@ -9,6 +9,8 @@ export interface NotPortable {
 
 export const notPortable: readonly NotPortable[] = [
   { files: ["interop/"], reason: "programs in C++ and Rust play the other role" },
+  { files: ["browser/bundle", "browser/page"], reason: "they run a browser, or look at what is bundled for it" },
+  { files: ["consumers/"], reason: "npm packs the library, and projects for Node install it" },
   {
     files: ["codegen/compiles", "codegen/random-schemas", "types.test"],
     reason: "TypeScript's compiler is what they run, on generated code and on the library's types",
