@@ -24,7 +24,9 @@ class MakerImpl extends Maker.Server {
 const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1));
 const collect = globalThis.gc as () => void;
 
-describe("the report of leaks", () => {
+describe("the report of leaks", function () {
+  // Each full collection visits what all tests before have left.
+  this.timeout(60_000);
   let leaks: Leak[];
   let client: TwoPartyClient & Loose;
   let server: TwoPartyServer;
@@ -110,8 +112,7 @@ describe("the report of leaks", () => {
     expect(await leaksOf(careful)).to.deep.equal([]);
   });
 
-  it("is turned on by CAPSTAN_LEAKS=1 in the environment, and prints warnings then", async function () {
-    this.timeout(30_000);
+  it("is turned on by CAPSTAN_LEAKS=1 in the environment, and prints warnings then", async () => {
     const processes = new Processes();
     const library = new URL("../../../lib/index.js", import.meta.url).href;
     const program = `

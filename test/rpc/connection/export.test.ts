@@ -412,6 +412,8 @@ describe("an import", () => {
   });
 
   it("is not given up while somebody waits for what it becomes, and for nothing else of it", async function () {
+    // Each full collection visits what all tests before have left.
+    this.timeout(60_000);
     const gc = globalThis.gc;
     if (gc === undefined) return this.skip();
     const promised = deferred();
