@@ -220,7 +220,7 @@ export class FrameReader {
   #reserve(bytes: number): Uint8Array {
     const gathered = this.#gathered!;
     if (bytes <= gathered.byteLength) return gathered;
-    const grown = unwritten(Math.min(this.#needed, Math.max(smallestGather, 2 * bytes)));
+    const grown = new Uint8Array(Math.min(this.#needed, Math.max(smallestGather, 2 * bytes)));
     copy(gathered, 0, this.#gatheredBytes, grown, 0);
     this.#gathered = grown;
     return grown;
@@ -234,12 +234,6 @@ export class FrameReader {
     this.#joined = false;
   }
 }
-
-/** Where there are Buffers, large memory need not be zeroed first: a frame is given out when each byte of it has come. */
-const unwritten: (size: number) => Uint8Array =
-  typeof Buffer === "undefined"
-    ? (size) => new Uint8Array(size)
-    : (size) => (size <= smallestGather ? new Uint8Array(size) : Buffer.allocUnsafeSlow(size));
 
 const nothing = new Uint8Array(0);
 const smallestGather = 4096;
