@@ -19,8 +19,9 @@ const names = {
   "memory-idle-connection": "memory of an idle connection",
   "memory-idle-connection-tls": "memory of an idle TLS connection",
   import: 'import of "capstan"',
-  "load-100": "load a schema of 100 structs",
+  "load-100": "load a schema of 100 lines",
   "compile-10k": "compile a schema of 10,000 lines",
+  "browser-bundle": "a browser's client, minified and gzipped",
 };
 
 const [file] = process.argv.slice(2);
