@@ -10,7 +10,7 @@ interface LeftOut {
   readonly tests: { readonly file: string; readonly title: string }[];
 }
 
-export interface Row {
+interface Row {
   readonly title: string;
   readonly version: string;
   readonly passed: number;
@@ -21,7 +21,7 @@ export interface Row {
   readonly excepted: number;
 }
 
-export function rowOf({ runtime, version, events }: RuntimeRun): Row {
+function rowOf({ runtime, version, events }: RuntimeRun): Row {
   const count = (name: string): number => events.filter(({ event }) => event === name).length;
   return {
     title: runtime.title,
