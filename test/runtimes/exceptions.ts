@@ -109,10 +109,7 @@ const exceptions: readonly Exception[] = [
     reason:
       "Without the hook, it takes a schema for a file whose path is what one imports, and refuses in other words.",
   },
-  ...[
-    { file: "register.test", title: "restarts under node --watch" },
-    { file: "transport/lazy" },
-  ].map((test) => ({
+  ...[{ file: "register.test", title: "restarts under node --watch" }, { file: "transport/lazy" }].map((test) => ({
     ...test,
     on: [...bun, ...deno],
     reason: "The test is about Node's own --watch and list of modules.",
