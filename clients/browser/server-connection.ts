@@ -3,8 +3,7 @@ import { Lobby } from "../../servers/browser/lobby.capnp.ts";
 import { element } from "./elements.ts";
 
 /** The server that this page came from. */
-const serverAddress = (page: Location): string =>
-  `${page.protocol === "https:" ? "wss:" : "ws:"}//${page.host}/rpc`;
+const serverAddress = (page: Location): string => `${page.protocol === "https:" ? "wss:" : "ws:"}//${page.host}/rpc`;
 
 /** How the state of the connection is called. */
 const statusTexts: Readonly<Record<ClientStatus, string>> = {
