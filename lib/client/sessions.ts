@@ -18,6 +18,9 @@ export interface SessionsOptions extends SessionLoopOptions, SessionMakerOptions
   readonly waitTimeout: number;
 }
 
+/** Milliseconds within which no attempt that follows a failed one is worth while. */
+const leastTime = 10;
+
 type Status = "connecting" | "connected" | "disconnected" | "closed";
 
 /**
@@ -219,8 +222,8 @@ export class Sessions implements SessionLoopHost {
   }
 
   rested(loop: SessionLoop): boolean {
-    if (this.#first === undefined || this.#firstUntil - this.#options.clock.now() >= 1) return true;
-    // With no time for another attempt, why the last one failed is the better answer.
+    if (this.#first === undefined || this.#firstUntil - this.#options.clock.now() >= leastTime) return true;
+    // With no time for another attempt, why the last one failed is the better answer than that the next had no time.
     this.#giveUp(this.#whyNone(loop.lastError));
     return false;
   }
