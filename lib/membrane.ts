@@ -155,7 +155,7 @@ const copyThrough =
 const copyOf = (from: StructBase | List<unknown> | AnyPointerReader) => {
   if (from instanceof StructBase) {
     const made = copy(from);
-    return { made, arena: made._segment.arena };
+    return { made, arena: made.$segment.arena };
   }
   const { rootSegment, arena } = new MessageBuilder();
   const made = new AnyPointerBuilder(rootSegment, 0);

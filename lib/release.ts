@@ -13,7 +13,7 @@ import { Struct } from "./serialization/struct.ts";
 export const release = (value: Client | object): void => {
   if (value instanceof Client) Client.release(value);
   else if (value instanceof Struct || value instanceof List || value instanceof AnyPointerReader) {
-    value._segment.arena.capTable.release();
+    value.$segment.arena.capTable.release();
   } else
     throw new CapnpError("CAPNP_TYPE", "Only clients and messages (any reader or builder of them) can be released.");
 };

@@ -32,7 +32,7 @@ export const restore = (restorer: Restorer, objectId: Payload | undefined, peer:
 
 const askFor = (restorer: Restorer, objectId: AnyPointerReader, peer: PeerInfo): unknown => {
   if (typeof restorer === "function") return restorer(objectId, peer);
-  const id = restorer instanceof StructRestorer ? objectId.as(restorer._type) : objectId;
+  const id = restorer instanceof StructRestorer ? objectId.as(restorer.$type) : objectId;
   return restorer.restore(id as never, peer);
 };
 

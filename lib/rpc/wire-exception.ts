@@ -8,7 +8,7 @@ import { forEachStruct, setU16, setU64, sizes, text, u16, u64 } from "./wire.ts"
 const kinds: readonly ErrorKind[] = ["failed", "overloaded", "disconnected", "unimplemented"];
 
 const readData = (detail: Struct): Uint8Array | undefined => {
-  if (detail._pointerCount === 0 || !resolveBytes(detail._segment, pointerPosition(detail, 0), "Data"))
+  if (detail.$pointerCount === 0 || !resolveBytes(detail.$segment, pointerPosition(detail, 0), "Data"))
     return undefined;
   const { segment, start, length } = target;
   return segment.bytes.subarray(start, start + length);
@@ -33,7 +33,7 @@ const readDetails = (s: Struct, limit: number): Map<bigint, Uint8Array> => {
 /** @param limit Bytes that are read of each text, and of all details together. */
 export const readException = (s: Struct, limit: number): Exception => {
   const trace = text(s, 1, limit);
-  const details = s._pointerCount > 2 ? readDetails(s, limit) : undefined;
+  const details = s.$pointerCount > 2 ? readDetails(s, limit) : undefined;
   return {
     kind: kinds[u16(s, 4)] ?? "failed",
     reason: text(s, 0, limit),
@@ -43,18 +43,18 @@ export const readException = (s: Struct, limit: number): Exception => {
 };
 
 export const writeException = (s: Struct, { kind, reason, trace, details }: Exception): void => {
-  setText(s._segment, pointerPosition(s, 0), reason);
+  setText(s.$segment, pointerPosition(s, 0), reason);
   setU16(s, 4, kinds.indexOf(kind));
-  if (trace !== undefined) setText(s._segment, pointerPosition(s, 1), trace);
+  if (trace !== undefined) setText(s.$segment, pointerPosition(s, 1), trace);
   if (details === undefined || details.size === 0) return;
   const { data, pointers } = sizes.exceptionDetail;
-  initStructList(s._segment, pointerPosition(s, 2), details.size, data, pointers);
+  initStructList(s.$segment, pointerPosition(s, 2), details.size, data, pointers);
   const { segment, start } = target;
   let at = start;
   for (const [id, bytes] of details) {
     const detail = new Struct(segment, at, data, pointers, 0);
     setU64(detail, 0, id);
-    setData(detail._segment, pointerPosition(detail, 0), bytes);
+    setData(detail.$segment, pointerPosition(detail, 0), bytes);
     at += data + pointers * 8;
   }
 };

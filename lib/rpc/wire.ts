@@ -72,20 +72,20 @@ export type StructName = keyof typeof sizes;
 // Reading
 
 export const u8 = (s: Struct, at: number): number =>
-  at < s._dataBytes ? (s._segment.bytes[s._data + at] as number) : 0;
+  at < s.$dataBytes ? (s.$segment.bytes[s.$data + at] as number) : 0;
 export const u16 = (s: Struct, at: number): number =>
-  at + 2 <= s._dataBytes ? s._segment.view.getUint16(s._data + at, true) : 0;
+  at + 2 <= s.$dataBytes ? s.$segment.view.getUint16(s.$data + at, true) : 0;
 export const u32 = (s: Struct, at: number): number =>
-  at + 4 <= s._dataBytes ? s._segment.view.getUint32(s._data + at, true) : 0;
+  at + 4 <= s.$dataBytes ? s.$segment.view.getUint32(s.$data + at, true) : 0;
 export const u64 = (s: Struct, at: number): bigint =>
-  at + 8 <= s._dataBytes ? s._segment.view.getBigUint64(s._data + at, true) : 0n;
+  at + 8 <= s.$dataBytes ? s.$segment.view.getBigUint64(s.$data + at, true) : 0n;
 /** A Bool at a bit offset, whose default is false. */
 export const bit = (s: Struct, at: number): boolean => (u8(s, at >> 3) & (1 << (at & 7))) !== 0;
 
 /** A struct behind a pointer of a struct; an empty one where that is null. */
 export const child = (s: Struct, index: number): Struct =>
-  index < s._pointerCount
-    ? readStruct(Struct, s._segment, pointerPosition(s, index), s._depth)
+  index < s.$pointerCount
+    ? readStruct(Struct, s.$segment, pointerPosition(s, index), s.$depth)
     : readStruct(Struct, emptyPointer, 0, 0);
 
 const emptyPointer: Segment = new MessageReader([new Uint8Array(8)]).rootSegment;
@@ -95,8 +95,8 @@ const emptyPointer: Segment = new MessageReader([new Uint8Array(8)]).rootSegment
  * serves people.
  */
 export const text = (s: Struct, index: number, limit: number): string => {
-  if (index >= s._pointerCount) return "";
-  if (!resolveBytes(s._segment, pointerPosition(s, index), "Text") || target.length === 0) return "";
+  if (index >= s.$pointerCount) return "";
+  if (!resolveBytes(s.$segment, pointerPosition(s, index), "Text") || target.length === 0) return "";
   const { segment, start, length } = target;
   const all = length - 1;
   if (all <= limit) return decodeText(segment.bytes, start, start + all);
@@ -122,14 +122,14 @@ export const forEachStruct = (
   if (!findStructs(s, index, limit, what)) return;
   const { segment, start, length, stepBits, dataBytes, pointerCount } = target;
   for (let i = 0; i < length; i++) {
-    if (visit(new Struct(segment, start + (i * stepBits) / 8, dataBytes, pointerCount, s._depth - 1)) === false) return;
+    if (visit(new Struct(segment, start + (i * stepBits) / 8, dataBytes, pointerCount, s.$depth - 1)) === false) return;
   }
 };
 
 /** Leaves a list of structs in `target`; false where there is none. */
 const findStructs = (s: Struct, index: number, limit: number, what: string): boolean => {
-  if (index >= s._pointerCount) return false;
-  if (!resolveList(s._segment, pointerPosition(s, index), elementSize.inlineComposite, s._depth)) return false;
+  if (index >= s.$pointerCount) return false;
+  if (!resolveList(s.$segment, pointerPosition(s, index), elementSize.inlineComposite, s.$depth)) return false;
   if (target.length > limit) {
     throw new CapnpError("CAPNP_LIMIT", `A message has ${target.length} ${what}; the limit is ${limit}.`);
   }
@@ -208,7 +208,7 @@ export const readCapTable = (payload: Struct, limit: number, maxOps: number): re
   if (!findStructs(payload, 1, limit, "capabilities") || target.length === 0) return noDescriptors;
   const { segment, start, length, stepBits, dataBytes, pointerCount } = target;
   const at = (i: number): CapDescriptor => {
-    const s = new Struct(segment, start + (i * stepBits) / 8, dataBytes, pointerCount, payload._depth - 1);
+    const s = new Struct(segment, start + (i * stepBits) / 8, dataBytes, pointerCount, payload.$depth - 1);
     return readCapDescriptor(s, maxOps);
   };
   const descriptors = [at(0)];
@@ -218,7 +218,7 @@ export const readCapTable = (payload: Struct, limit: number, maxOps: number): re
 
 /** True where the pointer of a struct is not null. */
 export const hasPointer = (s: Struct, index: number): boolean =>
-  index < s._pointerCount && followPointer(s._segment, pointerPosition(s, index));
+  index < s.$pointerCount && followPointer(s.$segment, pointerPosition(s, index));
 
 export const protocolError = (what: string): CapnpError =>
   new CapnpError("CAPNP_PROTOCOL", `The peer broke the RPC protocol: ${what}.`);
@@ -370,26 +370,26 @@ const noBuilder = new MessageBuilder({ firstSegmentWords: 1 });
 noBuilder.arena.end();
 
 export const setU16 = (s: Struct, at: number, value: number): void =>
-  s._segment.view.setUint16(s._data + at, value, true);
+  s.$segment.view.setUint16(s.$data + at, value, true);
 export const setU32 = (s: Struct, at: number, value: number): void =>
-  s._segment.view.setUint32(s._data + at, value, true);
+  s.$segment.view.setUint32(s.$data + at, value, true);
 export const setU64 = (s: Struct, at: number, value: bigint): void =>
-  s._segment.view.setBigUint64(s._data + at, value, true);
+  s.$segment.view.setBigUint64(s.$data + at, value, true);
 export const setBit = (s: Struct, at: number): void => {
-  const byte = s._data + (at >> 3);
-  s._segment.bytes[byte] = (s._segment.bytes[byte] as number) | (1 << (at & 7));
+  const byte = s.$data + (at >> 3);
+  s.$segment.bytes[byte] = (s.$segment.bytes[byte] as number) | (1 << (at & 7));
 };
 
 export const initChild = (s: Struct, index: number, name: StructName): Struct => {
   const { data, pointers } = sizes[name];
-  initStruct(s._segment, pointerPosition(s, index), data, pointers);
+  initStruct(s.$segment, pointerPosition(s, index), data, pointers);
   return new Struct(target.segment, target.start, data, pointers, unlimitedNesting);
 };
 
 const writePromisedAnswer = (s: Struct, questionId: number, path: readonly number[]): void => {
   setU32(s, 0, questionId);
   if (path.length === 0) return;
-  initStructList(s._segment, pointerPosition(s, 0), path.length, sizes.op.data, sizes.op.pointers);
+  initStructList(s.$segment, pointerPosition(s, 0), path.length, sizes.op.data, sizes.op.pointers);
   const { view } = target.segment;
   path.forEach((index, i) => {
     view.setUint16(target.start + i * 8, 1, true);
@@ -431,7 +431,7 @@ export const writeCapDescriptor = (s: Struct, descriptor: CapDescriptor): void =
 export const writeCapTable = (payload: Struct, descriptors: readonly CapDescriptor[]): void => {
   if (descriptors.length === 0) return;
   const { data, pointers } = sizes.capDescriptor;
-  initStructList(payload._segment, pointerPosition(payload, 1), descriptors.length, data, pointers);
+  initStructList(payload.$segment, pointerPosition(payload, 1), descriptors.length, data, pointers);
   const { segment, start } = target;
   descriptors.forEach((descriptor, i) => {
     writeCapDescriptor(new Struct(segment, start + i * (data + pointers * 8), data, pointers, 0), descriptor);

@@ -20,25 +20,25 @@ export type ElementSize = (typeof sizes)[number];
 /** What `as` of an AnyList takes: what `listOf` returns. */
 export interface ListTyped {
   /** @internal */
-  readonly _kind: PointerKind;
+  readonly $kind: PointerKind;
 }
 
 /** A list whose element type is not known, behind a pointer of a message that is read. */
 export class AnyListReader {
   /** Where the pointer that leads to it lies. @internal */
-  readonly _segment: Segment;
+  readonly $segment: Segment;
   /** @internal */
-  readonly _position: number;
+  readonly $position: number;
   /** @internal */
-  readonly _depth: number;
+  readonly $depth: number;
   readonly length: number;
   /** How its elements lie in the message; `"void"` where the pointer is null. */
   readonly elementSize: ElementSize;
 
   constructor(segment: Segment, position: number, depth: number) {
-    this._segment = segment;
-    this._position = position;
-    this._depth = depth;
+    this.$segment = segment;
+    this.$position = position;
+    this.$depth = depth;
     const found = resolveAnyList(segment, position, depth);
     this.length = found ? target.length : 0;
     this.elementSize = found ? (sizes[target.size] as ElementSize) : "void";
@@ -51,7 +51,7 @@ export class AnyListReader {
 
   /** The same list as one of a type: `as(listOf("UInt32"))`, `as(listOf(Person))`. CAPNP_POINTER_KIND where it is none. */
   as(type: ListTyped): unknown {
-    return kindOfListType(type).read(this._segment, this._position, this._depth);
+    return kindOfListType(type).read(this.$segment, this.$position, this.$depth);
   }
 
   asReader(): AnyListReader {
@@ -60,10 +60,10 @@ export class AnyListReader {
 
   /** @internal */
   protected structsOf<L>(Structs: new (...place: [Segment, number, number, number, number, number, number]) => L): L {
-    const found = resolveList(this._segment, this._position, elementSize.inlineComposite, this._depth);
-    if (!found) return new Structs(emptySegment, 0, 0, 0, 0, 0, this._depth);
+    const found = resolveList(this.$segment, this.$position, elementSize.inlineComposite, this.$depth);
+    if (!found) return new Structs(emptySegment, 0, 0, 0, 0, 0, this.$depth);
     const { segment, start, length, stepBits, dataBytes, pointerCount } = target;
-    return new Structs(segment, start, length, stepBits >>> 3, dataBytes, pointerCount, this._depth - 1);
+    return new Structs(segment, start, length, stepBits >>> 3, dataBytes, pointerCount, this.$depth - 1);
   }
 }
 
@@ -78,16 +78,16 @@ export class AnyListBuilder extends AnyListReader {
   }
 
   override as(type: ListTyped): unknown {
-    return kindOfListType(type).get(this._segment, this._position);
+    return kindOfListType(type).get(this.$segment, this.$position);
   }
 
   override asReader(): AnyListReader {
-    return new AnyListReader(this._segment, this._position, this._depth);
+    return new AnyListReader(this.$segment, this.$position, this.$depth);
   }
 }
 
 const kindOfListType = (type: ListTyped): PointerKind => {
-  const kind = typeof type === "object" && type !== null ? type._kind : undefined;
+  const kind = typeof type === "object" && type !== null ? type.$kind : undefined;
   if (kind === undefined) throw wrongType("An AnyList", "a list type, such as listOf(Person)", type);
   return kind;
 };
@@ -99,9 +99,9 @@ export const anyListKind: PointerKind = {
   set: (segment, position, value, where, fresh) => {
     if (value === null || value === undefined) zeroPointer(segment, position);
     else if (value instanceof AnyListReader) {
-      replacePointer(segment, position, value._segment, value._position, value._depth);
+      replacePointer(segment, position, value.$segment, value.$position, value.$depth);
     } else {
-      const kind = value instanceof List ? (value as { readonly _kind?: PointerKind })._kind : undefined;
+      const kind = value instanceof List ? (value as { readonly $kind?: PointerKind }).$kind : undefined;
       if (kind === undefined) throw wrongType(where, "a list of a message", value);
       kind.set(segment, position, value, where, fresh);
     }

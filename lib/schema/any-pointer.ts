@@ -36,8 +36,8 @@ const kindOfArgument = (type: unknown): PointerKind => {
   if (type === "AnyList") return anyListKind;
   if (type === "AnyPointer") return anyPointerKind;
   if ((typeof type === "object" && type !== null) || typeof type === "function") {
-    const { _kind, schema } = type as { readonly _kind?: PointerKind; readonly schema?: unknown };
-    if (_kind !== undefined) return _kind;
+    const { $kind, schema } = type as { readonly $kind?: PointerKind; readonly schema?: unknown };
+    if ($kind !== undefined) return $kind;
     if (schema instanceof InterfaceSchema) return capabilityKind(schema);
   }
   throw wrongType("An AnyPointer", 'a struct or interface class, a list type, "Text" or "Data" as its type', type);
@@ -46,31 +46,31 @@ const kindOfArgument = (type: unknown): PointerKind => {
 /** A pointer of any type in a message that is read. */
 export class AnyPointerReader {
   /** @internal */
-  readonly _segment: Segment;
+  readonly $segment: Segment;
   /** @internal */
-  readonly _position: number;
+  readonly $position: number;
   /** @internal */
-  readonly _depth: number;
+  readonly $depth: number;
 
   constructor(segment: Segment, position: number, depth: number) {
-    this._segment = segment;
-    this._position = position;
-    this._depth = depth;
+    this.$segment = segment;
+    this.$position = position;
+    this.$depth = depth;
   }
 
   get isNull(): boolean {
-    return !followPointer(this._segment, this._position);
+    return !followPointer(this.$segment, this.$position);
   }
 
   /** What the pointer leads to, as far as its encoding tells. Text and Data are lists. */
   get kind(): "null" | "struct" | "list" | "capability" {
-    if (!followPointer(this._segment, this._position)) return "null";
+    if (!followPointer(this.$segment, this.$position)) return "null";
     return (["struct", "list", "null", "capability"] as const)[target.low & 3] as "struct" | "list" | "capability";
   }
 
   /** What the value and everything in it occupy, without the pointer itself. */
   get totalSize(): MessageSize {
-    return pointerSize(this._segment, this._position, this._depth);
+    return pointerSize(this.$segment, this.$position, this.$depth);
   }
 
   /**
@@ -78,7 +78,7 @@ export class AnyPointerReader {
    * null pointer reads as that type's empty value. CAPNP_POINTER_KIND where something else is there.
    */
   as(type: PointerTypeArgument): unknown {
-    return kindOfArgument(type).read(this._segment, this._position, this._depth);
+    return kindOfArgument(type).read(this.$segment, this.$position, this.$depth);
   }
 }
 
@@ -90,7 +90,7 @@ export class AnyPointerBuilder extends AnyPointerReader {
 
   /** As of a reader; a struct is allocated where the pointer is null. */
   override as(type: PointerTypeArgument): unknown {
-    return kindOfArgument(type).get(this._segment, this._position);
+    return kindOfArgument(type).get(this.$segment, this.$position);
   }
 
   /**
@@ -98,28 +98,28 @@ export class AnyPointerBuilder extends AnyPointerReader {
    * or array says nothing of its type: pass that as the second argument.
    */
   set(value: unknown, type?: PointerTypeArgument): void {
-    if (type === undefined) setAny(this._segment, this._position, value, "An AnyPointer");
-    else kindOfArgument(type).set(this._segment, this._position, value, "An AnyPointer", true);
+    if (type === undefined) setAny(this.$segment, this.$position, value, "An AnyPointer");
+    else kindOfArgument(type).set(this.$segment, this.$position, value, "An AnyPointer", true);
   }
 
   /** Replaces what is there by a new struct, or by a new list or Data of `count` elements. */
   init(type: PointerTypeArgument, count?: number): unknown {
-    return kindOfArgument(type).init(this._segment, this._position, count, "An AnyPointer");
+    return kindOfArgument(type).init(this.$segment, this.$position, count, "An AnyPointer");
   }
 
   /** Replaces what is there by a new struct of no type, of so many words of data and pointers. */
   initAnyStruct(dataWords: number, pointerCount: number): AnyStructBuilder {
-    return initAnyStruct(this._segment, this._position, { dataWords, pointerCount });
+    return initAnyStruct(this.$segment, this.$position, { dataWords, pointerCount });
   }
 
   /** A reader of the same place. */
   asReader(): AnyPointerReader {
-    return new AnyPointerReader(this._segment, this._position, this._depth);
+    return new AnyPointerReader(this.$segment, this.$position, this.$depth);
   }
 
   /** Makes the pointer null. */
   clear(): void {
-    zeroPointer(this._segment, this._position);
+    zeroPointer(this.$segment, this.$position);
   }
 }
 
@@ -129,12 +129,12 @@ const setAny = (segment: Segment, position: number, value: unknown, where: strin
   if (value === null || value === undefined) zeroPointer(segment, position);
   else if (typeof value === "string") text.set(segment, position, value, where, true);
   else if (value instanceof AnyPointerReader) {
-    replacePointer(segment, position, value._segment, value._position, value._depth);
+    replacePointer(segment, position, value.$segment, value.$position, value.$depth);
   } else if (value instanceof StructBase) {
-    if (value._schema.isGroup) {
+    if (value.$schema.isGroup) {
       throw new CapnpError(
         "CAPNP_TYPE",
-        `${where} cannot hold the group ${value._schema.path}: it is part of a struct.`,
+        `${where} cannot hold the group ${value.$schema.path}: it is part of a struct.`,
       );
     }
     replaceStruct(segment, position, value);

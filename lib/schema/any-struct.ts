@@ -37,7 +37,7 @@ export const usePointerClasses = (classes: NonNullable<typeof pointers>): void =
 export class AnyStructReader extends Struct {
   /** The data section: a view of the message. Shorter or longer than a schema says where another version wrote it. */
   get dataSection(): Uint8Array {
-    return this._segment.expose(this._data, this._dataBytes);
+    return this.$segment.expose(this.$data, this.$dataBytes);
   }
 
   /** The pointers, each as an AnyPointer. */
@@ -48,7 +48,7 @@ export class AnyStructReader extends Struct {
   /** The same struct, seen as one of a type. What is missing there has its default value. */
   as(type: StructTyped): unknown {
     const { Reader } = checkStructType(type);
-    return new Reader(this._segment, this._data, this._dataBytes, this._pointerCount, this._depth);
+    return new Reader(this.$segment, this.$data, this.$dataBytes, this.$pointerCount, this.$depth);
   }
 
   asReader(): AnyStructReader {
@@ -56,7 +56,7 @@ export class AnyStructReader extends Struct {
   }
 
   get totalSize(): MessageSize {
-    return structSize(this._segment, this._data, this._dataBytes, this._pointerCount, this._depth);
+    return structSize(this.$segment, this.$data, this.$dataBytes, this.$pointerCount, this.$depth);
   }
 }
 
@@ -72,25 +72,25 @@ export class AnyStructBuilder extends AnyStructReader {
    */
   override as(type: StructTyped): unknown {
     const { Builder, dataBytes, pointerCount, schema } = checkStructType(type);
-    if (this._dataBytes < dataBytes || this._pointerCount < pointerCount) {
+    if (this.$dataBytes < dataBytes || this.$pointerCount < pointerCount) {
       throw new CapnpError(
         "CAPNP_TYPE",
-        `A ${schema.path} has ${dataBytes} bytes of data and ${pointerCount} pointers; this struct has ${this._dataBytes} and ` +
-          `${this._pointerCount}. Ask the pointer that leads to it, which makes room: pointer.as(${schema.path}).`,
+        `A ${schema.path} has ${dataBytes} bytes of data and ${pointerCount} pointers; this struct has ${this.$dataBytes} and ` +
+          `${this.$pointerCount}. Ask the pointer that leads to it, which makes room: pointer.as(${schema.path}).`,
       );
     }
-    return new Builder(this._segment, this._data, this._dataBytes, this._pointerCount, this._depth);
+    return new Builder(this.$segment, this.$data, this.$dataBytes, this.$pointerCount, this.$depth);
   }
 
   override asReader(): AnyStructReader {
-    return new AnyStructReader(this._segment, this._data, this._dataBytes, this._pointerCount, this._depth);
+    return new AnyStructReader(this.$segment, this.$data, this.$dataBytes, this.$pointerCount, this.$depth);
   }
 }
 
 const pointersOf = <P>(struct: Struct, Pointer: PointerConstructor<P>): P[] =>
   Array.from(
-    { length: struct._pointerCount },
-    (_, i) => new Pointer(struct._segment, struct._data + struct._dataBytes + i * 8, struct._depth),
+    { length: struct.$pointerCount },
+    (_, i) => new Pointer(struct.$segment, struct.$data + struct.$dataBytes + i * 8, struct.$depth),
   );
 
 const checkStructType = (type: StructTyped): StructTyped => {
@@ -149,12 +149,12 @@ export const anyStructKind: PointerKind = {
 
 /** A struct as one whose type is not known, at the same place. */
 export const toAnyStruct = (struct: StructReader | StructBuilder): AnyStructReader => {
-  if (struct._schema.isGroup) {
+  if (struct.$schema.isGroup) {
     throw new CapnpError(
       "CAPNP_TYPE",
-      `${struct._schema.path} is a group: it has no sections apart from its struct's.`,
+      `${struct.$schema.path} is a group: it has no sections apart from its struct's.`,
     );
   }
   const Any = struct instanceof StructBuilder ? AnyStructBuilder : AnyStructReader;
-  return new Any(struct._segment, struct._data, struct._dataBytes, struct._pointerCount, struct._depth);
+  return new Any(struct.$segment, struct.$data, struct.$dataBytes, struct.$pointerCount, struct.$depth);
 };

@@ -21,9 +21,9 @@ export const assign = (builder: StructBuilder, value: unknown): void => {
   if (isFieldsObject(value)) assignFields(builder, value);
   else if (value instanceof StructBase) {
     assertSameType(builder, value);
-    if (builder._schema.isGroup) copyFields(builder, value);
+    if (builder.$schema.isGroup) copyFields(builder, value);
     else overwriteStruct(builder, value);
-  } else throw wrongType(builder._schema.path, "an object with its fields, or a reader or builder of it", value);
+  } else throw wrongType(builder.$schema.path, "an object with its fields, or a reader or builder of it", value);
 };
 
 const { hasOwnProperty: isOwn } = Object.prototype;
@@ -34,7 +34,7 @@ const { hasOwnProperty: isOwn } = Object.prototype;
  * taken out of the loop.
  */
 const assignFields = (builder: StructBuilder, value: Readonly<Record<string, unknown>>): void => {
-  const { _fields: fields, _order: order } = builder;
+  const { $fields: fields, $order: order } = builder;
   let place = 0;
   for (const name in value) {
     if (!isOwn.call(value, name)) continue;
@@ -42,7 +42,7 @@ const assignFields = (builder: StructBuilder, value: Readonly<Record<string, unk
     let access = order[place];
     if (access === undefined || access.schema.name !== name) {
       access = fields.get(name);
-      if (access === undefined) throw noSuchField(builder._schema, name);
+      if (access === undefined) throw noSuchField(builder.$schema, name);
       order[place] = access;
     }
     if (member !== undefined || access.schema.type.which === "void") access.set.call(builder, member);
@@ -50,8 +50,8 @@ const assignFields = (builder: StructBuilder, value: Readonly<Record<string, unk
   }
 };
 
-export const assertSameType = (to: { readonly _schema: StructBase["_schema"] }, from: StructBase): void => {
-  const [wanted, given] = [to._schema, from._schema];
+export const assertSameType = (to: { readonly $schema: StructBase["$schema"] }, from: StructBase): void => {
+  const [wanted, given] = [to.$schema, from.$schema];
   if (wanted === given || (wanted.id === given.id && wanted.universe === given.universe)) return;
   const why = wanted.id === given.id ? " of another parser or loader: load the schema once, and use one of them" : "";
   throw new CapnpError("CAPNP_TYPE", `${wanted.path} cannot be set to a ${given.path}${why}.`);
@@ -59,11 +59,11 @@ export const assertSameType = (to: { readonly _schema: StructBase["_schema"] }, 
 
 /** A group shares its struct's sections with other fields, so that only its own fields can be copied, one by one. */
 const copyFields = (to: StructBuilder, from: StructBase): void => {
-  if (to._segment === from._segment && to._data === from._data) return;
+  if (to.$segment === from.$segment && to.$data === from.$data) return;
   const active = activeMember(from);
-  for (const access of from._fields.values()) {
+  for (const access of from.$fields.values()) {
     if (access.schema.isUnionMember && access !== active) continue;
-    const target = to._fields.get(access.schema.name) as FieldAccess;
+    const target = to.$fields.get(access.schema.name) as FieldAccess;
     const set = access.has.call(from);
     if (set) target.set.call(to, (from instanceof StructReader ? access.read : access.get).call(from));
     else if (access.schema.isUnionMember) target.set.call(to, null);
@@ -73,19 +73,19 @@ const copyFields = (to: StructBuilder, from: StructBase): void => {
 
 /** The value of a union's tag; 0 where the message is too old to have one. */
 export const discriminantOf = (struct: StructBase): number => {
-  const tag = struct._tag;
-  return tag + 2 <= struct._dataBytes ? struct._segment.view.getUint16(struct._data + tag, true) : 0;
+  const tag = struct.$tag;
+  return tag + 2 <= struct.$dataBytes ? struct.$segment.view.getUint16(struct.$data + tag, true) : 0;
 };
 
 /** The active member of a struct's unnamed union; undefined where there is no union. */
 const activeMember = (struct: StructBase): FieldAccess | undefined => {
-  if (struct._tag < 0) return undefined;
+  if (struct.$tag < 0) return undefined;
   const discriminant = discriminantOf(struct);
-  const active = struct._union[discriminant];
+  const active = struct.$union[discriminant];
   if (active === undefined) {
     throw new CapnpError(
       "CAPNP_UNION_MEMBER",
-      `The union of ${struct._schema.path} holds member ${discriminant}, which this schema does not know: it cannot be copied by itself.`,
+      `The union of ${struct.$schema.path} holds member ${discriminant}, which this schema does not know: it cannot be copied by itself.`,
     );
   }
   return active;

@@ -13,12 +13,12 @@ import { StructBase, type StructReader } from "./struct-base.ts";
  */
 export const writeDataStruct = (struct: StructBase): Uint8Array => {
   if (!(struct instanceof StructBase)) throw wrongType("writeDataStruct", "a struct", struct);
-  const { _segment: segment, _data: start, _dataBytes: length, _pointerCount: pointerCount } = struct;
+  const { $segment: segment, $data: start, $dataBytes: length, $pointerCount: pointerCount } = struct;
   const pointers = segment.bytes.subarray(start + length, start + length + pointerCount * 8);
   if (pointers.some((byte) => byte !== 0)) {
     throw new CapnpError(
       "CAPNP_TYPE",
-      `This ${struct._schema.path} has pointers that are set, which its data section does not hold. toBytes() writes them too.`,
+      `This ${struct.$schema.path} has pointers that are set, which its data section does not hold. toBytes() writes them too.`,
     );
   }
   return segment.bytes.slice(start, start + length);

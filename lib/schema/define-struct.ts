@@ -32,12 +32,12 @@ export const defineStruct = (schema: StructSchema): StructClass => {
   }) as StructClass;
 
   for (const { prototype } of [Reader, Builder]) {
-    define(prototype, "_schema", schema);
-    define(prototype, "_class", structClass);
-    define(prototype, "_fields", fields);
-    define(prototype, "_order", order);
-    define(prototype, "_union", union);
-    define(prototype, "_tag", tag);
+    define(prototype, "$schema", schema);
+    define(prototype, "$class", structClass);
+    define(prototype, "$fields", fields);
+    define(prototype, "$order", order);
+    define(prototype, "$union", union);
+    define(prototype, "$tag", tag);
     define(prototype, Symbol.toStringTag, schema.path);
   }
 

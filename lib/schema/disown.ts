@@ -18,19 +18,19 @@ const anyPointer: SchemaType = { which: "anyPointer", kind: "unconstrained" };
 
 const builderOf = (value: unknown, operation: string): StructBuilder => {
   if (value instanceof StructBuilder) return value;
-  const what = value instanceof StructBase ? `a reader of ${value._schema.path}` : describeValue(value);
+  const what = value instanceof StructBase ? `a reader of ${value.$schema.path}` : describeValue(value);
   throw new CapnpError("CAPNP_TYPE", `${operation} changes a message: it takes a builder, not ${what}.`);
 };
 
 const accessOf = (struct: StructBuilder, name: string): FieldAccess => {
-  const access = struct._fields.get(name);
-  if (access === undefined) throw noSuchField(struct._schema, name);
+  const access = struct.$fields.get(name);
+  if (access === undefined) throw noSuchField(struct.$schema, name);
   return access;
 };
 
 /** Where a field's pointer lies; undefined for a group and for what lies in the data section. */
 const pointerPosition = (struct: StructBuilder, { schema: { offset, type } }: FieldAccess): number | undefined =>
-  offset === undefined || !isPointerType(type) ? undefined : struct._data + struct._dataBytes + offset * 8;
+  offset === undefined || !isPointerType(type) ? undefined : struct.$data + struct.$dataBytes + offset * 8;
 
 const checkType = (orphan: unknown, type: SchemaType, where: string): Orphan => {
   if (!(orphan instanceof Orphan)) {
@@ -39,7 +39,7 @@ const checkType = (orphan: unknown, type: SchemaType, where: string): Orphan => 
       `${where} adopts orphans, which disown() and newOrphan() return; not ${describeValue(orphan)}.`,
     );
   }
-  const its = orphan._type;
+  const its = orphan.$type;
   const isAny = its.which === "anyPointer" || type.which === "anyPointer";
   if (isAny ? isPointerType(its) && isPointerType(type) : typeKey(its) === typeKey(type)) return orphan;
   throw new CapnpError("CAPNP_TYPE", `${where} is of type ${typeName(type)}; the orphan is of type ${typeName(its)}.`);
@@ -48,7 +48,7 @@ const checkType = (orphan: unknown, type: SchemaType, where: string): Orphan => 
 /** A copy of a group, which has no place of its own to be taken from, as a struct of its own. */
 const disownGroup = (from: StructBuilder, { get, clear }: FieldAccess, schema: StructSchema): Orphan => {
   const type: SchemaType = { which: "struct", schema };
-  const arena = from._segment.arena as BuilderArena;
+  const arena = from.$segment.arena as BuilderArena;
   const holder = newPointer(arena, (segment, position) => {
     initStruct(segment, position, schema.dataBytes, schema.pointerCount);
     assign(kindOf(type).get(segment, position) as StructBuilder, get.call(from));
@@ -66,12 +66,12 @@ export const disown = (struct: unknown, field: string): Orphan => {
   const from = builderOf(struct, "disown");
   const access = accessOf(from, field);
   const { isUnionMember, discriminantValue, path, type } = access.schema;
-  if (isUnionMember && from._segment.view.getUint16(from._data + from._tag, true) !== discriminantValue) {
+  if (isUnionMember && from.$segment.view.getUint16(from.$data + from.$tag, true) !== discriminantValue) {
     throw new CapnpError("CAPNP_UNION_MEMBER", `${path} cannot be disowned: it is not the active member of its union.`);
   }
-  const arena = from._segment.arena as BuilderArena;
+  const arena = from.$segment.arena as BuilderArena;
   const position = pointerPosition(from, access);
-  if (position !== undefined) return new Orphan(arena, disownPointer(from._segment, position), type);
+  if (position !== undefined) return new Orphan(arena, disownPointer(from.$segment, position), type);
   if (access.schema.isGroup && type.which === "struct") return disownGroup(from, access, type.schema);
   const value = access.get.call(from);
   access.clear.call(from);
@@ -94,8 +94,8 @@ export const adopt = (struct: unknown, field: string, orphan: unknown): void => 
     access.setFresh.call(to, adopted.get());
     adopted.release();
   } else {
-    adoptPointer(to._segment, position, adopted);
-    if (isUnionMember) to._segment.view.setUint16(to._data + to._tag, discriminantValue, true);
+    adoptPointer(to.$segment, position, adopted);
+    if (isUnionMember) to.$segment.view.setUint16(to.$data + to.$tag, discriminantValue, true);
   }
 };
 
@@ -109,9 +109,9 @@ export const disownElement = (list: unknown, index: number): Orphan => {
   if (!isListBuilder(list) || !("init" in list)) {
     throw new CapnpError("CAPNP_TYPE", "Only elements that are pointers can be disowned, and only in a builder.");
   }
-  const i = settableIndex(index, list._length);
-  const holder = disownPointer(list._segment, list._start + i * list._step);
-  return new Orphan(list._segment.arena as BuilderArena, holder, elementTypeOf(list) ?? anyPointer);
+  const i = settableIndex(index, list.$length);
+  const holder = disownPointer(list.$segment, list.$start + i * list.$step);
+  return new Orphan(list.$segment.arena as BuilderArena, holder, elementTypeOf(list) ?? anyPointer);
 };
 
 /**
@@ -126,15 +126,15 @@ export const adoptElement = (list: unknown, index: number, orphan: unknown): voi
       "Only elements that are pointers or structs can be adopted, and only in a builder.",
     );
   }
-  const i = settableIndex(index, list._length);
+  const i = settableIndex(index, list.$length);
   const adopted = checkType(orphan, type, "An element");
   if ("init" in list) {
-    adoptPointer(list._segment, list._start + i * list._step, adopted);
+    adoptPointer(list.$segment, list.$start + i * list.$step, adopted);
     return;
   }
   const value = adopted.as(type);
   const struct = value.get() as StructBuilder;
-  if (value.arena === list._segment.arena) moveContent(list._at(i) as StructBuilder, struct);
+  if (value.arena === list.$segment.arena) moveContent(list.$at(i) as StructBuilder, struct);
   else list.set(i, struct);
   value.release();
 };
@@ -146,12 +146,12 @@ const pointerOf = (pointer: unknown): AnyPointerBuilder => {
 
 /** Takes out what an AnyPointer leads to, as an orphan of a type that `as` settles, and leaves it null. */
 export const disownPointee = (pointer: unknown): Orphan => {
-  const { _segment, _position } = pointerOf(pointer);
-  return new Orphan(_segment.arena as BuilderArena, disownPointer(_segment, _position), anyPointer);
+  const { $segment, $position } = pointerOf(pointer);
+  return new Orphan($segment.arena as BuilderArena, disownPointer($segment, $position), anyPointer);
 };
 
 /** Makes an AnyPointer lead to an orphan; what was there is zeroed. */
 export const adoptPointee = (pointer: unknown, orphan: unknown): void => {
-  const { _segment, _position } = pointerOf(pointer);
-  adoptPointer(_segment, _position, checkType(orphan, anyPointer, "An AnyPointer"));
+  const { $segment, $position } = pointerOf(pointer);
+  adoptPointer($segment, $position, checkType(orphan, anyPointer, "An AnyPointer"));
 };

@@ -9,15 +9,15 @@ export const enumListClasses = (schema: EnumSchema): ListClasses<string | number
   const where = `An element of List(${schema.name})`;
 
   class EnumList extends List<string | number> {
-    override _at(index: number): string | number {
-      const value = this._segment.view.getUint16(this._start + index * this._step, true);
+    override $at(index: number): string | number {
+      const value = this.$segment.view.getUint16(this.$start + index * this.$step, true);
       return names[value] ?? value;
     }
   }
   class EnumListBuilder extends EnumList implements Writable<unknown> {
     set(index: number, value: unknown): void {
-      const at = this._start + settableIndex(index, this._length) * this._step;
-      this._segment.view.setUint16(at, checkEnum(schema, value, where), true);
+      const at = this.$start + settableIndex(index, this.$length) * this.$step;
+      this.$segment.view.setUint16(at, checkEnum(schema, value, where), true);
     }
   }
   return { Reader: newListClass(EnumList), Builder: newListClass(EnumListBuilder) };

@@ -30,7 +30,7 @@ const compare = (a: unknown, b: unknown): Comparison => {
     (a instanceof AnyPointerReader && b instanceof AnyPointerReader) ||
     (a instanceof AnyListReader && b instanceof AnyListReader)
   ) {
-    return comparePointers(a._segment, a._position, a._depth, b._segment, b._position, b._depth);
+    return comparePointers(a.$segment, a.$position, a.$depth, b.$segment, b.$position, b.$depth);
   }
   if (a instanceof Uint8Array && b instanceof Uint8Array) {
     return a.length === b.length && a.every((byte, i) => byte === b[i]) ? "equal" : "different";
@@ -49,13 +49,13 @@ const isOpaque = (value: unknown): boolean =>
 
 /** A group lies in its struct among other fields: its own are compared in a copy. */
 const whole = (struct: Struct): Struct =>
-  struct instanceof StructBase && struct._schema.isGroup ? copy(struct) : struct;
+  struct instanceof StructBase && struct.$schema.isGroup ? copy(struct) : struct;
 
 const compareLists = (a: List<unknown>, b: List<unknown>): Comparison => {
   if (a.length !== b.length) return "different";
   let result: Comparison = "equal";
   for (let i = 0; i < a.length; i++) {
-    const one = compare(a._at(i), b._at(i));
+    const one = compare(a.$at(i), b.$at(i));
     if (one === "different") return one;
     if (one === "unknown") result = one;
   }

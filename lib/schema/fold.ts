@@ -76,13 +76,13 @@ const activeMember = (struct: Struct, schema: StructSchema): FieldSchema | undef
   const { discriminantCount, discriminantOffset } = schema.body;
   if (discriminantCount === 0) return undefined;
   const at = discriminantOffset * 2;
-  const tag = at + 2 <= struct._dataBytes ? struct._segment.view.getUint16(struct._data + at, true) : 0;
+  const tag = at + 2 <= struct.$dataBytes ? struct.$segment.view.getUint16(struct.$data + at, true) : 0;
   return schema.fields.find((field) => field.discriminantValue === tag);
 };
 
 const membersOf = (struct: Struct, schema: StructSchema): Member[] => {
-  const { _dataBytes: dataBytes, _pointerCount: pointerCount } = struct;
-  const { arena } = struct._segment;
+  const { $dataBytes: dataBytes, $pointerCount: pointerCount } = struct;
+  const { arena } = struct.$segment;
   if (schema.isGroup) chargeStruct(arena, schema.fields.length, 0, 0, printedValuesPerWord);
   else chargeStruct(arena, schema.fields.length, dataBytes, pointerCount, printedValuesPerWord);
   const active = activeMember(struct, schema);
@@ -100,7 +100,7 @@ const isNullPointer = (struct: Struct, field: FieldSchema): boolean => {
   const { offset, type } = field;
   if (offset === undefined || !isPointer(type)) return false;
   const position = pointerAt(struct, offset);
-  return position < 0 || !followPointer(struct._segment, position);
+  return position < 0 || !followPointer(struct.$segment, position);
 };
 
 const isPointer = ({ which }: SchemaType): boolean =>
@@ -113,7 +113,7 @@ const isPointer = ({ which }: SchemaType): boolean =>
 
 /** -1 where the struct has no such pointer: it was written with an older schema. */
 const pointerAt = (struct: Struct, offset: number): number =>
-  offset < struct._pointerCount ? struct._data + struct._dataBytes + offset * 8 : -1;
+  offset < struct.$pointerCount ? struct.$data + struct.$dataBytes + offset * 8 : -1;
 
 const foldField = <T>(struct: Struct, field: FieldSchema, fold: Fold<T>): T => {
   const { offset, type, defaultValue } = field;
@@ -123,8 +123,8 @@ const foldField = <T>(struct: Struct, field: FieldSchema, fold: Fold<T>): T => {
   }
   if (isPointer(type)) {
     const position = pointerAt(struct, offset);
-    if (position >= 0 && followPointer(struct._segment, position)) {
-      return foldPointer(struct._segment, position, type, struct._depth, fold);
+    if (position >= 0 && followPointer(struct.$segment, position)) {
+      return foldPointer(struct.$segment, position, type, struct.$depth, fold);
     }
     return foldDefault(struct, type, defaultValue, fold);
   }
@@ -153,27 +153,27 @@ const foldScalar = <T>(
   defaultValue: Value | undefined,
   fold: Fold<T>,
 ): T => {
-  const start = struct._data;
-  const { bytes, view } = struct._segment;
+  const start = struct.$data;
+  const { bytes, view } = struct.$segment;
   const initial = defaultValue !== undefined && "value" in defaultValue ? defaultValue.value : undefined;
   switch (type.which) {
     case "void":
       return fold.void();
     case "bool": {
       const bit =
-        offset < struct._dataBytes * 8 && (((bytes[start + (offset >>> 3)] as number) >>> (offset & 7)) & 1) === 1;
+        offset < struct.$dataBytes * 8 && (((bytes[start + (offset >>> 3)] as number) >>> (offset & 7)) & 1) === 1;
       return fold.bool(bit !== (initial === true));
     }
     case "enum": {
       const mask = typeof initial === "number" ? initial : 0;
-      const stored = (offset + 1) * 2 <= struct._dataBytes ? view.getUint16(start + offset * 2, true) : 0;
+      const stored = (offset + 1) * 2 <= struct.$dataBytes ? view.getUint16(start + offset * 2, true) : 0;
       return fold.enumerant(type.schema, stored ^ mask);
     }
     default: {
       const kind = scalars[type.which as PrimitiveTypeName] as ScalarKind<number | bigint>;
       const mask = typeof initial === "number" || typeof initial === "bigint" ? initial : kind.zero;
       const at = offset * kind.bytes;
-      const value = at + kind.bytes <= struct._dataBytes ? kind.readMasked(view, start + at, mask) : mask;
+      const value = at + kind.bytes <= struct.$dataBytes ? kind.readMasked(view, start + at, mask) : mask;
       return foldNumber(value, type.which, fold);
     }
   }
@@ -183,13 +183,13 @@ const foldNumber = <T>(value: number | bigint, which: SchemaType["which"], fold:
   which === "float32" || which === "float64" ? fold.float(value as number, which) : fold.integer(value);
 
 /** The budget that default values are folded with: that of the message with the struct, where it has one. */
-const payerOf = ({ _segment: { arena } }: Struct): Arena =>
+const payerOf = ({ $segment: { arena } }: Struct): Arena =>
   Number.isFinite(arena.traversalLeft) ? arena : defaultsPayer();
 
 /** Folds what a null pointer of a struct reads as. */
 const foldDefault = <T>(struct: Struct, type: SchemaType, defaultValue: Value | undefined, fold: Fold<T>): T => {
   const payer = payerOf(struct);
-  const depth = payer === struct._segment.arena ? struct._depth : payer.nestingLimit;
+  const depth = payer === struct.$segment.arena ? struct.$depth : payer.nestingLimit;
   switch (type.which) {
     case "text": {
       const value = defaultValue?.which === "text" ? defaultValue.value : "";

@@ -8,14 +8,14 @@ import type { StructBase, StructBuilder } from "./struct-base.ts";
 export const groupAccess = (field: FieldSchema, group: StructSchema): FieldAccess => {
   const { Reader, Builder } = group.structClass;
   const builderOf = (struct: Struct): StructBuilder =>
-    new Builder(struct._segment, struct._data, struct._dataBytes, struct._pointerCount, struct._depth);
+    new Builder(struct.$segment, struct.$data, struct.$dataBytes, struct.$pointerCount, struct.$depth);
   return {
     schema: field,
     read() {
-      return new Reader(this._segment, this._data, this._dataBytes, this._pointerCount, this._depth);
+      return new Reader(this.$segment, this.$data, this.$dataBytes, this.$pointerCount, this.$depth);
     },
     get() {
-      return new Builder(this._segment, this._data, this._dataBytes, this._pointerCount, this._depth);
+      return new Builder(this.$segment, this.$data, this.$dataBytes, this.$pointerCount, this.$depth);
     },
     set(value) {
       assign(builderOf(this), value);
@@ -39,6 +39,6 @@ export const groupAccess = (field: FieldSchema, group: StructSchema): FieldAcces
 
 /** Clears every field's place, union tags included. */
 const clearFields = (struct: StructBase): void => {
-  for (const access of struct._fields.values()) access.clear.call(struct);
-  if (struct._tag >= 0) struct._segment.view.setUint16(struct._data + struct._tag, 0, true);
+  for (const access of struct.$fields.values()) access.clear.call(struct);
+  if (struct.$tag >= 0) struct.$segment.view.setUint16(struct.$data + struct.$tag, 0, true);
 };

@@ -31,22 +31,22 @@ export interface InterfaceClass<C extends Client = InterfaceClient> {
 /** What `extends Calculator.Server` extends. */
 export abstract class InterfaceServer extends Server {
   /** @internal */
-  declare readonly _schema: InterfaceSchema;
+  declare readonly $schema: InterfaceSchema;
   /** Methods by id of the declaring interface and ordinal. @internal */
-  declare readonly _methods: ReadonlyMap<bigint, readonly MethodSchema[]>;
+  declare readonly $methods: ReadonlyMap<bigint, readonly MethodSchema[]>;
 
   /** @internal */
-  override get _closeIsMethod(): boolean {
-    return this._schema.allMethods.has("close");
+  override get $closeIsMethod(): boolean {
+    return this.$schema.allMethods.has("close");
   }
 
   /** @internal */
-  override _dispatch(
+  override $dispatch(
     interfaceId: bigint,
     methodId: number,
     context: CallContext,
   ): void | PromiseLike<void> | StreamRun {
-    return dispatchMethod(this, this._methods.get(interfaceId)?.[methodId], interfaceId, methodId, context);
+    return dispatchMethod(this, this.$methods.get(interfaceId)?.[methodId], interfaceId, methodId, context);
   }
 }
 
@@ -63,10 +63,10 @@ export const defineInterface = (
   const hidden = (value: unknown): PropertyDescriptor => ({ value, writable: true, configurable: true });
   Object.defineProperty(TypedClient, "name", { value: `${schema.name}.Client`, configurable: true });
   Object.defineProperty(TypedServer, "name", { value: `${schema.name}.Server`, configurable: true });
-  Object.defineProperty(TypedClient.prototype, "_schema", hidden(schema));
-  Object.defineProperty(TypedServer.prototype, "_schema", hidden(schema));
+  Object.defineProperty(TypedClient.prototype, "$schema", hidden(schema));
+  Object.defineProperty(TypedServer.prototype, "$schema", hidden(schema));
   const methods = new Map(schema.ancestry.map((one) => [one.id, one.methods]));
-  Object.defineProperty(TypedServer.prototype, "_methods", hidden(methods));
+  Object.defineProperty(TypedServer.prototype, "$methods", hidden(methods));
   for (const ancestor of schema.ancestry) knowMethods(ancestor);
   for (const [name, method] of schema.allMethods) {
     const call = function (this: InterfaceClient, ...args: unknown[]): unknown {
@@ -116,7 +116,7 @@ export const writeCapability = (
   value: unknown,
 ): void => {
   if (schema !== undefined && (value instanceof InterfaceClient || value instanceof InterfaceServer)) {
-    const actual = value._schema;
+    const actual = value.$schema;
     if (actual !== undefined && !actual.extends(schema)) {
       throw new CapnpError(
         "CAPNP_TYPE",

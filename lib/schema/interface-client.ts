@@ -26,7 +26,7 @@ class Owned {
 /** A client whose interface may be known. A method of the interface wins over a method of ours of the same name. */
 export class InterfaceClient extends Client {
   /** Of the interface; undefined for a capability of unknown type. @internal */
-  declare readonly _schema: InterfaceSchema | undefined;
+  declare readonly $schema: InterfaceSchema | undefined;
 
   constructor(source: unknown) {
     super(source instanceof Owned ? source.hook : requireHook(source));
@@ -64,7 +64,7 @@ export const clientOf = <C extends Client>(type: InterfaceType<C> | undefined, h
 
 /** A client of the interface that another client, or a server object, is of; takes over the reference. */
 export const clientLike = <C extends Client = InterfaceClient>(source: unknown, hook: ClientHook): C => {
-  const schema = (source as { readonly _schema?: InterfaceSchema } | null)?._schema;
+  const schema = (source as { readonly $schema?: InterfaceSchema } | null)?.$schema;
   return clientOf(schema?.interfaceClass as unknown as InterfaceType<C> | undefined, hook);
 };
 
@@ -84,7 +84,7 @@ export const castAs = <C extends Client>(client: Client, type: InterfaceType<C>)
 
 /** `client.upcast(type)`, also for clients whose interface has a method of that name. */
 export const upcast = <C extends Client>(client: Client, type: InterfaceType<C>): C => {
-  const schema = client instanceof InterfaceClient ? client._schema : undefined;
+  const schema = client instanceof InterfaceClient ? client.$schema : undefined;
   if (schema?.extends(type.schema)) return castAs(client, type);
   throw new CapnpError(
     "CAPNP_TYPE",

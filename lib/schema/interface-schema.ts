@@ -4,7 +4,7 @@ import type { InterfaceClass } from "./interface-class.ts";
 import type { InterfaceBody, Method, Node } from "./node.ts";
 import { annotationValue, memberComment, SchemaBase, type SchemaType, type SchemaUniverse } from "./schema-base.ts";
 import type { StructSchema } from "./struct-schema.ts";
-import { typescriptName } from "./typescript-name.ts";
+import { typescriptNames } from "./typescript-name.ts";
 
 /** Id of `StreamResult` in stream.capnp: the result type of `-> stream`. */
 const streamResultId = 0x995f9a3377c0b16en;
@@ -23,12 +23,12 @@ export class MethodSchema {
   #params: StructSchema | undefined;
   #results: StructSchema | undefined;
 
-  constructor(declaring: InterfaceSchema, node: Method, ordinal: number) {
+  constructor(declaring: InterfaceSchema, node: Method, ordinal: number, name: string) {
     this.interface = declaring;
     this.node = node;
     this.ordinal = ordinal;
     this.isStreaming = node.resultStructType === streamResultId;
-    this.name = typescriptName(node.name, node.annotations);
+    this.name = name;
     this.contextName = `${this.name}_context`;
   }
 
@@ -84,9 +84,9 @@ export class InterfaceSchema extends SchemaBase {
 
   constructor(universe: SchemaUniverse, node: Node, brand: BrandArguments) {
     super(universe, node, brand);
-    this.methods = (node.body as InterfaceBody).methods.map(
-      (method, ordinal) => new MethodSchema(this, method, ordinal),
-    );
+    const { methods } = node.body as InterfaceBody;
+    const names = typescriptNames(methods, this.path);
+    this.methods = methods.map((method, ordinal) => new MethodSchema(this, method, ordinal, names[ordinal] as string));
   }
 
   /** Of the methods declared here, by ordinal. */

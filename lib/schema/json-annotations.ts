@@ -44,9 +44,9 @@ const find = (annotations: readonly Annotation[], id: bigint): Annotation | unde
 const textsOf = (annotation: Annotation, count: number): (string | undefined)[] => {
   const { value } = annotation;
   if (value.which !== "struct" || value.value.length < 8) return Array<undefined>(count).fill(undefined);
-  const { _segment, _data, _dataBytes, _pointerCount } = readStruct(Struct, defaultSegment(value.value), 0, 8);
+  const { $segment, $data, $dataBytes, $pointerCount } = readStruct(Struct, defaultSegment(value.value), 0, 8);
   return Array.from({ length: count }, (_, i) =>
-    i < _pointerCount ? readText(_segment, _data + _dataBytes + i * 8, "") || undefined : undefined,
+    i < $pointerCount ? readText($segment, $data + $dataBytes + i * 8, "") || undefined : undefined,
   );
 };
 

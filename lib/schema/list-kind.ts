@@ -26,11 +26,11 @@ export interface ElementLayout {
 /** What a list class knows of its own type, for those that meet it as a value. */
 interface TypedList {
   /** @internal */
-  _kind?: PointerKind;
+  $kind?: PointerKind;
 }
 
 /** How a list, wherever it came from, is set; undefined for a list of no schema. */
-export const kindOfList = (list: List<unknown>): PointerKind | undefined => (list as TypedList)._kind;
+export const kindOfList = (list: List<unknown>): PointerKind | undefined => (list as TypedList).$kind;
 
 /** A pointer to a list. `name` is the type as schemas spell it. */
 export const listKind = (
@@ -89,25 +89,25 @@ export const listKind = (
     if (values instanceof List) {
       const source = values as List<unknown>;
       // Elements of a newer schema may be larger: what is unknown here travels along.
-      const elementDataBytes = Math.max(dataBytes, padToWord(source._dataBytes));
-      const elementPointerCount = Math.max(pointerCount, source._pointerCount);
-      if (ofStructs) checkGrowth(source._length, source._step, elementDataBytes + elementPointerCount * 8);
+      const elementDataBytes = Math.max(dataBytes, padToWord(source.$dataBytes));
+      const elementPointerCount = Math.max(pointerCount, source.$pointerCount);
+      if (ofStructs) checkGrowth(source.$length, source.$step, elementDataBytes + elementPointerCount * 8);
       const list = ofStructs
-        ? create(segment, position, source._length, elementDataBytes, elementPointerCount)
-        : create(segment, position, source._length);
+        ? create(segment, position, source.$length, elementDataBytes, elementPointerCount)
+        : create(segment, position, source.$length);
       // By pointers, without a client for each capability, which the source would hold from then on.
       if (size === elementSize.pointer && kindOfList(source) === kindOfList(list)) {
-        const { _segment, _start, _step, _depth } = source;
-        for (let i = 0; i < source._length; i++) {
-          copyPointer(list._segment, list._start + i * list._step, _segment, _start + i * _step, _depth);
+        const { $segment, $start, $step, $depth } = source;
+        for (let i = 0; i < source.$length; i++) {
+          copyPointer(list.$segment, list.$start + i * list.$step, $segment, $start + i * $step, $depth);
         }
         return;
       }
-      for (let i = 0; i < source._length; i++) list.set(i, source._at(i));
+      for (let i = 0; i < source.$length; i++) list.set(i, source.$at(i));
       return;
     }
     const list = create(segment, position, values.length);
-    if (ofStructs) (list as unknown as Fillable)._setAll(values);
+    if (ofStructs) (list as unknown as Fillable).$setAll(values);
     else for (let i = 0; i < values.length; i++) list.set(i, values[i]);
   };
 
@@ -139,7 +139,7 @@ export const listKind = (
   };
   const plain = defaultValue === undefined ? kind : undefined;
   for (const { prototype } of [Reader, Builder]) {
-    (prototype as TypedList)._kind ??= plain ?? listKind(classes, layout, name);
+    (prototype as TypedList).$kind ??= plain ?? listKind(classes, layout, name);
   }
   return kind;
 };
@@ -154,7 +154,7 @@ const mayShare = (values: List<unknown> | readonly unknown[], segment: Segment):
 const sharesArena = (value: unknown, segment: Segment): boolean =>
   typeof value === "object" &&
   value !== null &&
-  (value as { readonly _segment?: Segment })._segment?.arena === segment.arena;
+  (value as { readonly $segment?: Segment }).$segment?.arena === segment.arena;
 
 const sequence = (value: unknown): List<unknown> | readonly unknown[] | undefined => {
   if (Array.isArray(value) || value instanceof List) return value;

@@ -333,8 +333,8 @@ const plainSchema = (
 
 /** A struct of schema.capnp that was read or built with any loader's class for it. */
 const messageOf = (struct: StructBase, typeId: bigint, name: string): NodeReader => {
-  if (struct._schema.id !== typeId) {
-    throw new CapnpError("CAPNP_TYPE", `A ${struct._schema.path} is not a ${name} of schema.capnp.`);
+  if (struct.$schema.id !== typeId) {
+    throw new CapnpError("CAPNP_TYPE", `A ${struct.$schema.path} is not a ${name} of schema.capnp.`);
   }
-  return new NodeReader(struct._segment, struct._data, struct._dataBytes, struct._pointerCount, struct._depth);
+  return new NodeReader(struct.$segment, struct.$data, struct.$dataBytes, struct.$pointerCount, struct.$depth);
 };

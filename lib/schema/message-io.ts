@@ -32,7 +32,7 @@ export const toSegmentViews = (struct: Root): Uint8Array[] => {
 /** The segments of such a message, to be copied at once: unlike views that users hold, they let the message move. */
 const segmentsOf = (struct: Root): Uint8Array[] => {
   const segments = rootArena(struct).segments.map(({ bytes, end }) => bytes.subarray(0, end));
-  if (struct instanceof StructBase) struct._schema._expectedBytes = segments[0]?.length ?? 0;
+  if (struct instanceof StructBase) struct.$schema._expectedBytes = segments[0]?.length ?? 0;
   return segments;
 };
 

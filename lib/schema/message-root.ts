@@ -47,52 +47,52 @@ export type Root = StructBase | AnyStructReader | AnyPointerReader;
 
 /** Whether the struct is what the root pointer of its message leads to. */
 const isRoot = (struct: Struct): boolean => {
-  const first = struct._segment.arena.segments[0];
+  const first = struct.$segment.arena.segments[0];
   return (
     first !== undefined &&
     first.end >= 8 &&
     followPointer(first, 0) &&
     (target.low & 3) === structKind &&
-    target.segment === struct._segment &&
-    target.start === struct._data &&
-    target.high === structPart(struct._dataBytes / 8, struct._pointerCount)
+    target.segment === struct.$segment &&
+    target.start === struct.$data &&
+    target.high === structPart(struct.$dataBytes / 8, struct.$pointerCount)
   );
 };
 
 /** A message of one segment with a copy of the struct; of a group, the fields of the group alone. */
 const messageOf = (struct: Struct): MessageBuilder => {
-  if (struct instanceof StructBase && struct._schema.isGroup) {
-    const { Builder, dataBytes, pointerCount } = struct._class;
+  if (struct instanceof StructBase && struct.$schema.isGroup) {
+    const { Builder, dataBytes, pointerCount } = struct.$class;
     const message = new MessageBuilder();
     assignStruct(message.initRoot<StructBuilder>(Builder, dataBytes, pointerCount), struct);
     return message;
   }
-  const { _segment, _data, _dataBytes, _pointerCount, _depth } = struct;
-  const { wordCount } = structSize(_segment, _data, _dataBytes, _pointerCount, _depth);
+  const { $segment, $data, $dataBytes, $pointerCount, $depth } = struct;
+  const { wordCount } = structSize($segment, $data, $dataBytes, $pointerCount, $depth);
   const message = new MessageBuilder({ firstSegmentWords: 1 + wordCount });
   setStruct(message.rootSegment, 0, struct);
   return message;
 };
 
-const messageOfPointer = ({ _segment, _position, _depth }: AnyPointerReader): MessageBuilder => {
-  const { wordCount } = pointerSize(_segment, _position, _depth);
+const messageOfPointer = ({ $segment, $position, $depth }: AnyPointerReader): MessageBuilder => {
+  const { wordCount } = pointerSize($segment, $position, $depth);
   const message = new MessageBuilder({ firstSegmentWords: 1 + wordCount });
-  copyPointer(message.rootSegment, 0, _segment, _position, _depth);
+  copyPointer(message.rootSegment, 0, $segment, $position, $depth);
   return message;
 };
 
 /** Whether an AnyPointer is the root pointer of its message itself. */
-const isRootPointer = ({ _segment, _position }: AnyPointerReader): boolean =>
-  _position === 0 && _segment.arena.segments[0] === _segment;
+const isRootPointer = ({ $segment, $position }: AnyPointerReader): boolean =>
+  $position === 0 && $segment.arena.segments[0] === $segment;
 
 /** The arena of a message with the value as its root: its own where it is the root there, else that of a copy. */
 export const rootArena = (value: Root): Arena => {
   let message: MessageBuilder;
   if (value instanceof AnyPointerReader) {
-    if (isRootPointer(value)) return value._segment.arena;
+    if (isRootPointer(value)) return value.$segment.arena;
     message = messageOfPointer(value);
   } else if (value instanceof Struct) {
-    if (!(value instanceof StructBase && value._schema.isGroup) && isRoot(value)) return value._segment.arena;
+    if (!(value instanceof StructBase && value.$schema.isGroup) && isRoot(value)) return value.$segment.arena;
     message = messageOf(value);
   } else throw wrongType("A message", "a struct as its root", value);
   // The copy holds references of its own to the capabilities, which nobody can reach through bytes.

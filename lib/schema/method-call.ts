@@ -74,7 +74,7 @@ const setParams = (params: StructBuilder, method: MethodSchema, args: readonly u
   const { fields, id } = method.params;
   const first = args[0];
   let given: number;
-  if (first instanceof StructBase && first._schema.id === id) {
+  if (first instanceof StructBase && first.$schema.id === id) {
     assign(params, first);
     given = 1;
   } else if (isNamed(first, method.params)) {
@@ -84,7 +84,7 @@ const setParams = (params: StructBuilder, method: MethodSchema, args: readonly u
     given = Math.min(args.length, fields.length);
     for (let i = 0; i < given; i++) {
       const field = fields[i];
-      if (field !== undefined && args[i] !== undefined) params._fields.get(field.name)?.set.call(params, args[i]);
+      if (field !== undefined && args[i] !== undefined) params.$fields.get(field.name)?.set.call(params, args[i]);
     }
   }
   const options = args[given];

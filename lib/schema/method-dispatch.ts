@@ -154,13 +154,13 @@ const complete = (context: CallContext, method: MethodSchema, value: unknown): v
   }
   const builder = resultsBuilder(context, method);
   const { fields } = results;
-  if (value instanceof StructBase && value._schema.id === results.id) assign(builder, value);
+  if (value instanceof StructBase && value.$schema.id === results.id) assign(builder, value);
   else if (isPlainObject(value)) assign(builder, value);
-  else if (fields.length === 1) builder._fields.get(fields[0]?.name as string)?.set.call(builder, value);
+  else if (fields.length === 1) builder.$fields.get(fields[0]?.name as string)?.set.call(builder, value);
   else if (Array.isArray(value) && fields.length >= 2) {
     if (value.length > fields.length) throw wrongResults(method, `an array of ${value.length} values`);
     value.forEach((member: unknown, i) => {
-      if (member !== undefined) builder._fields.get(fields[i]?.name as string)?.set.call(builder, member);
+      if (member !== undefined) builder.$fields.get(fields[i]?.name as string)?.set.call(builder, member);
     });
   } else if (value !== null) throw wrongResults(method, typeof value);
   context.returned();

@@ -26,19 +26,19 @@ import { annotationFlags, bodyTags, elementSizes, pointerKinds, typeTags } from 
 /** A struct of schema.capnp; what an older writer left out reads as its default. Offsets are in units of their size. */
 export class NodeReader extends Struct {
   uint8(offset: number): number {
-    return offset + 1 <= this._dataBytes ? this._segment.view.getUint8(this._data + offset) : 0;
+    return offset + 1 <= this.$dataBytes ? this.$segment.view.getUint8(this.$data + offset) : 0;
   }
 
   uint16(offset: number): number {
-    return offset * 2 + 2 <= this._dataBytes ? this._segment.view.getUint16(this._data + offset * 2, true) : 0;
+    return offset * 2 + 2 <= this.$dataBytes ? this.$segment.view.getUint16(this.$data + offset * 2, true) : 0;
   }
 
   uint32(offset: number): number {
-    return offset * 4 + 4 <= this._dataBytes ? this._segment.view.getUint32(this._data + offset * 4, true) : 0;
+    return offset * 4 + 4 <= this.$dataBytes ? this.$segment.view.getUint32(this.$data + offset * 4, true) : 0;
   }
 
   uint64(offset: number): bigint {
-    return offset * 8 + 8 <= this._dataBytes ? this._segment.view.getBigUint64(this._data + offset * 8, true) : 0n;
+    return offset * 8 + 8 <= this.$dataBytes ? this.$segment.view.getBigUint64(this.$data + offset * 8, true) : 0n;
   }
 
   flag(offset: number): boolean {
@@ -47,8 +47,8 @@ export class NodeReader extends Struct {
 
   /** Text without its NUL; empty where it is null. */
   text(index: number): string {
-    if (index >= this._pointerCount) return "";
-    if (!resolveBytes(this._segment, pointerPosition(this, index), "Text")) return "";
+    if (index >= this.$pointerCount) return "";
+    if (!resolveBytes(this.$segment, pointerPosition(this, index), "Text")) return "";
     const { segment, start, length } = target;
     if (length === 0 || segment.bytes[start + length - 1] !== 0) {
       throw new CapnpError("CAPNP_TEXT", "A text in the schema message does not end with a NUL byte.");
@@ -57,23 +57,23 @@ export class NodeReader extends Struct {
   }
 
   data(index: number): Uint8Array {
-    if (index >= this._pointerCount) return new Uint8Array(0);
-    if (!resolveBytes(this._segment, pointerPosition(this, index), "Data")) return new Uint8Array(0);
+    if (index >= this.$pointerCount) return new Uint8Array(0);
+    if (!resolveBytes(this.$segment, pointerPosition(this, index), "Data")) return new Uint8Array(0);
     return target.segment.bytes.slice(target.start, target.start + target.length);
   }
 
   struct(index: number): NodeReader {
-    if (index >= this._pointerCount) return new NodeReader(this._segment, this._data, 0, 0, this._depth);
-    return readStruct(NodeReader, this._segment, pointerPosition(this, index), this._depth);
+    if (index >= this.$pointerCount) return new NodeReader(this.$segment, this.$data, 0, 0, this.$depth);
+    return readStruct(NodeReader, this.$segment, pointerPosition(this, index), this.$depth);
   }
 
   list<T>(index: number, read: (element: NodeReader) => T): T[] {
-    if (index >= this._pointerCount) return [];
-    if (!resolveList(this._segment, pointerPosition(this, index), elementSize.inlineComposite, this._depth)) return [];
+    if (index >= this.$pointerCount) return [];
+    if (!resolveList(this.$segment, pointerPosition(this, index), elementSize.inlineComposite, this.$depth)) return [];
     const { segment, start, length, stepBits, dataBytes, pointerCount } = target;
     const items: T[] = [];
     for (let i = 0; i < length; i++) {
-      items.push(read(new NodeReader(segment, start + (i * stepBits) / 8, dataBytes, pointerCount, this._depth - 1)));
+      items.push(read(new NodeReader(segment, start + (i * stepBits) / 8, dataBytes, pointerCount, this.$depth - 1)));
     }
     return items;
   }
@@ -81,12 +81,12 @@ export class NodeReader extends Struct {
   /** What a pointer leads to, as a message of its own. */
   message(index: number): Uint8Array {
     const builder = new MessageBuilder({ firstSegmentWords: 16 });
-    if (index < this._pointerCount) builder.copyRoot(this._segment, pointerPosition(this, index), this._depth);
+    if (index < this.$pointerCount) builder.copyRoot(this.$segment, pointerPosition(this, index), this.$depth);
     const segments = builder.segments();
     if (segments.length === 1) return segments[0]!.slice();
     const firstSegmentWords = segments.reduce((words, segment) => words + segment.length / 8, 0);
     const single = new MessageBuilder({ firstSegmentWords });
-    single.copyRoot(builder.rootSegment, 0, this._depth);
+    single.copyRoot(builder.rootSegment, 0, this.$depth);
     return single.segments()[0]!;
   }
 }

@@ -21,32 +21,32 @@ import { annotationFlags, bodyTags, elementSizes, pointerKinds, typeTags } from 
 /** A struct of schema.capnp under construction; offsets are those of schema.capnp's own layout, in units of their size. */
 export class NodeWriter extends Struct {
   uint16(offset: number, value: number): void {
-    this._segment.view.setUint16(this._data + offset * 2, value, true);
+    this.$segment.view.setUint16(this.$data + offset * 2, value, true);
   }
 
   uint32(offset: number, value: number): void {
-    this._segment.view.setUint32(this._data + offset * 4, value, true);
+    this.$segment.view.setUint32(this.$data + offset * 4, value, true);
   }
 
   uint64(offset: number, value: bigint): void {
-    this._segment.view.setBigUint64(this._data + offset * 8, value, true);
+    this.$segment.view.setBigUint64(this.$data + offset * 8, value, true);
   }
 
   flag(offset: number, value: boolean): void {
-    if (value) this._segment.bytes[this._data + (offset >>> 3)]! |= 1 << (offset & 7);
+    if (value) this.$segment.bytes[this.$data + (offset >>> 3)]! |= 1 << (offset & 7);
   }
 
   /** An empty text stays a null pointer unless `keepEmpty`. */
   text(index: number, value: string, keepEmpty = false): void {
-    if (value !== "" || keepEmpty) setText(this._segment, pointerPosition(this, index), value);
+    if (value !== "" || keepEmpty) setText(this.$segment, pointerPosition(this, index), value);
   }
 
   data(index: number, value: Uint8Array, keepEmpty: boolean): void {
-    if (value.length > 0 || keepEmpty) setData(this._segment, pointerPosition(this, index), value);
+    if (value.length > 0 || keepEmpty) setData(this.$segment, pointerPosition(this, index), value);
   }
 
   struct(index: number, dataWords: number, pointerCount: number): NodeWriter {
-    initStruct(this._segment, pointerPosition(this, index), dataWords * 8, pointerCount);
+    initStruct(this.$segment, pointerPosition(this, index), dataWords * 8, pointerCount);
     return new NodeWriter(target.segment, target.start, dataWords * 8, pointerCount, 0);
   }
 
@@ -61,8 +61,8 @@ export class NodeWriter extends Struct {
   ): void {
     if (items.length === 0 && !keepEmpty) return;
     const position = pointerPosition(this, index);
-    if (dataWords + pointerCount === 0) initList(this._segment, position, 0, items.length);
-    else initStructList(this._segment, position, items.length, dataWords * 8, pointerCount);
+    if (dataWords + pointerCount === 0) initList(this.$segment, position, 0, items.length);
+    else initStructList(this.$segment, position, items.length, dataWords * 8, pointerCount);
     const { segment, start } = target;
     const step = (dataWords + pointerCount) * 8;
     for (const [i, item] of items.entries()) {
@@ -73,7 +73,7 @@ export class NodeWriter extends Struct {
   /** Copies a value that is a message of its own. */
   message(index: number, value: Uint8Array): void {
     const { rootSegment } = new MessageReader([value], unlimited);
-    copyPointer(this._segment, pointerPosition(this, index), rootSegment, 0, unlimited.nestingLimit);
+    copyPointer(this.$segment, pointerPosition(this, index), rootSegment, 0, unlimited.nestingLimit);
   }
 }
 
@@ -262,8 +262,8 @@ function writeType(element: NodeWriter, type: Type): void {
 
 /** `isExplicit` tells the empty Text or Data that a schema spells out from the absent one, which is a null pointer. */
 function writeValue(element: NodeWriter, value: Value, isExplicit: boolean): void {
-  const { view } = element._segment;
-  const data = element._data;
+  const { view } = element.$segment;
+  const data = element.$data;
   element.uint16(0, typeTags.indexOf(value.which));
   switch (value.which) {
     case "bool":

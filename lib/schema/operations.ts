@@ -29,14 +29,14 @@ const builderOf = (value: unknown, operation: string): StructBuilder => {
   if (struct instanceof StructBuilder) return struct;
   throw new CapnpError(
     "CAPNP_TYPE",
-    `${operation} changes a struct, but this ${struct._schema.path} is a reader. reader.copy() makes a builder.`,
+    `${operation} changes a struct, but this ${struct.$schema.path} is a reader. reader.copy() makes a builder.`,
   );
 };
 
 const fieldOf = (struct: StructBase, field: FieldName): FieldAccess => {
   const name = field instanceof FieldSchema ? field.name : field;
-  const access = struct._fields.get(name);
-  if (access === undefined) throw noSuchField(struct._schema, String(name));
+  const access = struct.$fields.get(name);
+  if (access === undefined) throw noSuchField(struct.$schema, String(name));
   return access;
 };
 
@@ -74,20 +74,20 @@ export const clear = (struct: unknown, field: FieldName): void => {
   const access = fieldOf(to, field);
   access.clear.call(to);
   const { isUnionMember, discriminantValue } = access.schema;
-  if (isUnionMember) to._segment.view.setUint16(to._data + to._tag, discriminantValue, true);
+  if (isUnionMember) to.$segment.view.setUint16(to.$data + to.$tag, discriminantValue, true);
 };
 
 /** The active member of the struct's unnamed union; its number where this schema does not know it. */
 export const which = (struct: unknown): string | number => {
   const from = structOf(struct);
-  if (from._tag < 0) {
+  if (from.$tag < 0) {
     throw new CapnpError(
       "CAPNP_UNION_MEMBER",
-      `${from._schema.path} has no unnamed union. Of a union with a name, ask the union: struct.name.which().`,
+      `${from.$schema.path} has no unnamed union. Of a union with a name, ask the union: struct.name.which().`,
     );
   }
   const discriminant = discriminantOf(from);
-  return from._union[discriminant]?.schema.name ?? discriminant;
+  return from.$union[discriminant]?.schema.name ?? discriminant;
 };
 
 /** Whether a member of the unnamed union is the active one. */
@@ -104,16 +104,16 @@ export const is = (struct: unknown, member: FieldName): boolean => {
 export const asReader: AsReader = (struct: unknown): StructReader => {
   const from = structOf(struct);
   if (from instanceof StructReader) return from;
-  const { Reader } = from._class;
-  return new Reader(from._segment, from._data, from._dataBytes, from._pointerCount, from._depth);
+  const { Reader } = from.$class;
+  return new Reader(from.$segment, from.$data, from.$dataBytes, from.$pointerCount, from.$depth);
 };
 
 /** A deep copy as the root of a new message. Fields that this schema does not know are copied, too. */
 export const copy: Copy = (struct: unknown, options?: AllocationOptions): StructBuilder => {
   const from = structOf(struct);
-  const { Builder, dataBytes, pointerCount } = from._class;
+  const { Builder, dataBytes, pointerCount } = from.$class;
   const message = new MessageBuilder(options);
-  if (from._schema.isGroup) {
+  if (from.$schema.isGroup) {
     const group = message.initRoot(Builder, dataBytes, pointerCount);
     withinCallStack("This group", () => assign(group, from));
     return group;
@@ -125,6 +125,6 @@ export const copy: Copy = (struct: unknown, options?: AllocationOptions): Struct
 /** What a struct and everything in it occupy, in words and capabilities: what a copy would need. */
 export const totalSize = (struct: unknown): MessageSize => {
   const from = structOf(struct);
-  const { _segment: segment, _data: data, _dataBytes: dataBytes, _pointerCount: pointerCount, _depth: depth } = from;
+  const { $segment: segment, $data: data, $dataBytes: dataBytes, $pointerCount: pointerCount, $depth: depth } = from;
   return withinCallStack("This message", () => structSize(segment, data, dataBytes, pointerCount, depth));
 };

@@ -25,14 +25,14 @@ export const initValue = (segment: Segment, position: number, type: SchemaType, 
  */
 export class Orphan extends serialization.Orphan {
   /** @internal */
-  readonly _type: SchemaType;
+  readonly $type: SchemaType;
   /** What lies in the data section of its struct has no place of its own in the message: the value itself. */
   readonly #scalar: unknown;
 
   /** @internal */
   constructor(arena: BuilderArena, holder: Segment, type: SchemaType, scalar?: unknown) {
     super(arena, holder);
-    this._type = type;
+    this.$type = type;
     this.#scalar = scalar;
   }
 
@@ -41,12 +41,12 @@ export class Orphan extends serialization.Orphan {
    * field. A view of bytes that {@link referenceExternalData} only refers to must not be written to.
    */
   get(): unknown {
-    return isPointerType(this._type) ? kindOf(this._type).get(this.hold(), 0) : this.#held();
+    return isPointerType(this.$type) ? kindOf(this.$type).get(this.hold(), 0) : this.#held();
   }
 
   /** The value to read it; where there is none, an empty one, and nothing is allocated. */
   getReader(): unknown {
-    return isPointerType(this._type) ? kindOf(this._type).read(this.hold(), 0, unlimitedNesting) : this.#held();
+    return isPointerType(this.$type) ? kindOf(this.$type).read(this.hold(), 0, unlimitedNesting) : this.#held();
   }
 
   /**
@@ -56,8 +56,8 @@ export class Orphan extends serialization.Orphan {
   as(type: unknown): Orphan {
     const other = typeOfArgument(type);
     const holder = this.hold();
-    if (!isPointerType(this._type)) {
-      throw new CapnpError("CAPNP_TYPE", `An orphan of type ${typeName(this._type)} cannot be anything else.`);
+    if (!isPointerType(this.$type)) {
+      throw new CapnpError("CAPNP_TYPE", `An orphan of type ${typeName(this.$type)} cannot be anything else.`);
     }
     kindOf(other).read(holder, 0, unlimitedNesting);
     return new Orphan(this.arena, this.handOver(), other);
@@ -71,8 +71,8 @@ export class Orphan extends serialization.Orphan {
   truncate(size: number): void {
     const holder = this.hold();
     if (this.isNull) {
-      if (size > 0) initValue(holder, 0, this._type, size);
-    } else if (this._type.which === "text") resizeText(holder, 0, size);
+      if (size > 0) initValue(holder, 0, this.$type, size);
+    } else if (this.$type.which === "text") resizeText(holder, 0, size);
     else resizeList(holder, 0, size);
   }
 

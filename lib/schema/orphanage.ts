@@ -18,8 +18,8 @@ import { typeOfArgument } from "./type-argument.ts";
 const arenaOf = (value: unknown, operation: string): BuilderArena => {
   const isBuilder =
     value instanceof StructBuilder || value instanceof AnyPointerBuilder || (value instanceof List && "set" in value);
-  if (isBuilder) return (value as unknown as { readonly _segment: { readonly arena: BuilderArena } })._segment.arena;
-  const what = value instanceof StructBase ? `a reader of ${value._schema.path}` : describeValue(value);
+  if (isBuilder) return (value as unknown as { readonly $segment: { readonly arena: BuilderArena } }).$segment.arena;
+  const what = value instanceof StructBase ? `a reader of ${value.$schema.path}` : describeValue(value);
   throw new CapnpError(
     "CAPNP_TYPE",
     `${operation} makes something in a message that is built: it takes a builder that is part of it, not ${what}.`,
@@ -80,7 +80,7 @@ const concat = (
   sources: readonly List<unknown>[],
 ): void => {
   const { elementType } = type;
-  const count = sources.reduce((sum, list) => sum + list._length, 0);
+  const count = sources.reduce((sum, list) => sum + list.$length, 0);
   const kind = kindOf(type);
   if (elementType.which === "struct") {
     const { dataBytes, pointerCount } = elementType.schema;
@@ -88,18 +88,18 @@ const concat = (
       segment,
       position,
       count,
-      sources.reduce((most, list) => Math.max(most, padToWord(list._dataBytes)), dataBytes),
-      sources.reduce((most, list) => Math.max(most, list._pointerCount), pointerCount),
+      sources.reduce((most, list) => Math.max(most, padToWord(list.$dataBytes)), dataBytes),
+      sources.reduce((most, list) => Math.max(most, list.$pointerCount), pointerCount),
     );
   } else kind.init(segment, position, count, "A new orphan");
   const made = kind.get(segment, position) as List<unknown> & Writable<unknown>;
   let next = 0;
   for (const list of sources) {
-    for (let i = 0; i < list._length; i++, next++) {
-      if (elementType.which === "struct" || !isPointerType(elementType)) made.set(next, list._at(i));
+    for (let i = 0; i < list.$length; i++, next++) {
+      if (elementType.which === "struct" || !isPointerType(elementType)) made.set(next, list.$at(i));
       else {
-        const from = list._start + i * list._step;
-        copyPointer(made._segment, made._start + next * 8, list._segment, from, list._depth);
+        const from = list.$start + i * list.$step;
+        copyPointer(made.$segment, made.$start + next * 8, list.$segment, from, list.$depth);
       }
     }
   }

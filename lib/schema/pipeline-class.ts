@@ -39,10 +39,10 @@ interface Place {
 /** A struct inside of results that are on their way. Its own members are named so that no field can clash with them. */
 class StructPipeline {
   /** @internal */
-  readonly _place: Place;
+  readonly $place: Place;
 
   constructor(place: Place) {
-    this._place = place;
+    this.$place = place;
   }
 }
 
@@ -75,7 +75,7 @@ const structPipelineOf = (schema: StructSchema): StructPipelineClass => {
     const made = class extends StructPipeline {};
     found = made;
     structPipelines.set(schema, made);
-    defineAccessors(made.prototype, schema, (pipeline) => (pipeline as StructPipeline)._place);
+    defineAccessors(made.prototype, schema, (pipeline) => (pipeline as StructPipeline).$place);
   }
   return found;
 };

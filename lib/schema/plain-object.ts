@@ -37,7 +37,7 @@ export const toObject = (value: unknown, options: ToObjectOptions = {}): unknown
   if (!(value instanceof StructBase || value instanceof List)) throw wrongType("toObject", "a struct or a list", value);
   const leaf: Leaf =
     options.bytes === "base64" ? (one) => (one instanceof Uint8Array ? base64(one) : one) : (one) => one;
-  const { arena } = value._segment;
+  const { arena } = value.$segment;
   return withinCallStack("This message", () =>
     converting(arena, () => plain(value, options.defaults === true, leaf, arena)),
   );
@@ -51,8 +51,8 @@ const plain = (value: unknown, defaults: boolean, leaf: Leaf, payer: Arena): unk
     if (isUnlimitedDefault(list, payer)) return plain(limited(list), defaults, leaf, defaultsPayer());
     chargeElements(
       payer,
-      list._length,
-      list._segment.arena === payer ? list._length * list._step * 8 : 0,
+      list.$length,
+      list.$segment.arena === payer ? list.$length * list.$step * 8 : 0,
       valuesPerWord,
     );
     return list.map((one) => plain(one, defaults, leaf, payer));
@@ -64,24 +64,24 @@ const plain = (value: unknown, defaults: boolean, leaf: Leaf, payer: Arena): unk
 
 /** Whether a list is a default value, in a message that is built and pays nothing: those may double at every level. */
 const isUnlimitedDefault = (list: List<unknown>, payer: Arena): boolean =>
-  list._segment.arena !== payer && !Number.isFinite(payer.traversalLeft);
+  list.$segment.arena !== payer && !Number.isFinite(payer.traversalLeft);
 
 /** The same list with the nesting limit of a reader. */
 const limited = (list: List<unknown>): List<unknown> => {
   const ListClass = list.constructor as ListConstructor<List<unknown>>;
-  const { _segment, _start, _length, _step, _dataBytes, _pointerCount } = list;
-  return new ListClass(_segment, _start, _length, _step, _dataBytes, _pointerCount, defaultNestingLimit);
+  const { $segment, $start, $length, $step, $dataBytes, $pointerCount } = list;
+  return new ListClass($segment, $start, $length, $step, $dataBytes, $pointerCount, defaultNestingLimit);
 };
 
 const plainStruct = (struct: StructReader, defaults: boolean, leaf: Leaf, payer: Arena): object => {
   const object: Record<string, unknown> = {};
-  const { _dataBytes: dataBytes, _pointerCount: pointerCount } = struct;
+  const { $dataBytes: dataBytes, $pointerCount: pointerCount } = struct;
   // A group lies where its struct lies, and a default value in no message: neither has words that pay for it.
-  if (struct._schema.isGroup || struct._segment.arena !== payer) {
-    chargeStruct(payer, struct._fields.size, 0, 0, valuesPerWord);
-  } else chargeStruct(payer, struct._fields.size, dataBytes, pointerCount, valuesPerWord);
-  const active = struct._tag < 0 ? undefined : struct._union[discriminantOf(struct)];
-  for (const access of struct._fields.values()) {
+  if (struct.$schema.isGroup || struct.$segment.arena !== payer) {
+    chargeStruct(payer, struct.$fields.size, 0, 0, valuesPerWord);
+  } else chargeStruct(payer, struct.$fields.size, dataBytes, pointerCount, valuesPerWord);
+  const active = struct.$tag < 0 ? undefined : struct.$union[discriminantOf(struct)];
+  for (const access of struct.$fields.values()) {
     const { schema } = access;
     if (schema.isUnionMember ? access !== active : !(defaults || access.has.call(struct))) continue;
     // An empty struct may hold an empty struct of the same type, without end.

@@ -15,27 +15,27 @@ export const pointerAccess = (field: FieldSchema, index: number, kind: PointerKi
   return {
     schema: field,
     read() {
-      return index < this._pointerCount
-        ? read(this._segment, this._data + this._dataBytes + offset, this._depth)
-        : read(nullSegment, 0, this._depth);
+      return index < this.$pointerCount
+        ? read(this.$segment, this.$data + this.$dataBytes + offset, this.$depth)
+        : read(nullSegment, 0, this.$depth);
     },
     get() {
-      return get(this._segment, this._data + this._dataBytes + offset);
+      return get(this.$segment, this.$data + this.$dataBytes + offset);
     },
     set(value) {
-      set(this._segment, this._data + this._dataBytes + offset, value, where, false);
+      set(this.$segment, this.$data + this.$dataBytes + offset, value, where, false);
     },
     setFresh(value) {
-      set(this._segment, this._data + this._dataBytes + offset, value, where, true);
+      set(this.$segment, this.$data + this.$dataBytes + offset, value, where, true);
     },
     init(count) {
-      return init(this._segment, this._data + this._dataBytes + offset, count, where);
+      return init(this.$segment, this.$data + this.$dataBytes + offset, count, where);
     },
     has() {
-      return index < this._pointerCount && !isNull(this._segment, this._data + this._dataBytes + offset);
+      return index < this.$pointerCount && !isNull(this.$segment, this.$data + this.$dataBytes + offset);
     },
     clear() {
-      zeroPointer(this._segment, this._data + this._dataBytes + offset);
+      zeroPointer(this.$segment, this.$data + this.$dataBytes + offset);
     },
   };
 };

@@ -63,8 +63,8 @@ export class ResizableList<E = unknown> {
 export const initResizableList = (struct: unknown, field: string | FieldSchema): ResizableList => {
   if (!(struct instanceof StructBuilder)) throw wrongType("initResizableList", "a builder of a struct", struct);
   const name = field instanceof FieldSchema ? field.name : field;
-  const access = struct._fields.get(name);
-  if (access === undefined) throw noSuchField(struct._schema, String(name));
+  const access = struct.$fields.get(name);
+  if (access === undefined) throw noSuchField(struct.$schema, String(name));
   const { type } = access.schema;
   if (type.which !== "list" || type.elementType.which !== "struct") {
     throw new CapnpError(

@@ -8,7 +8,7 @@ import type { StructClass } from "./struct-class.ts";
  */
 export abstract class StructRestorer<ObjectId = StructReader> {
   /** The type of the object ids. @internal */
-  declare readonly _type: StructClass;
+  declare readonly $type: StructClass;
 
   /**
    * The capability that an object id stands for; null or undefined where it stands for none. A throw fails the restoring;
@@ -27,7 +27,7 @@ export const restorerClassOf = (type: StructClass): (abstract new () => StructRe
   if (found === undefined) {
     abstract class Restorer extends StructRestorer {}
     Object.defineProperty(Restorer, "name", { value: `${type.schema.name}.Restorer`, configurable: true });
-    Object.defineProperty(Restorer.prototype, "_type", { value: type, configurable: true });
+    Object.defineProperty(Restorer.prototype, "$type", { value: type, configurable: true });
     found = Restorer;
     classes.set(type, found);
   }

@@ -19,49 +19,49 @@ interface Accessors {
 const numberGetters: Readonly<Record<string, (offset: number, end: number) => Getter>> = {
   int8: (offset, end) =>
     function () {
-      return end <= this._dataBytes ? this._segment.view.getInt8(this._data + offset) : 0;
+      return end <= this.$dataBytes ? this.$segment.view.getInt8(this.$data + offset) : 0;
     },
   int16: (offset, end) =>
     function () {
-      return end <= this._dataBytes ? this._segment.view.getInt16(this._data + offset, true) : 0;
+      return end <= this.$dataBytes ? this.$segment.view.getInt16(this.$data + offset, true) : 0;
     },
   int32: (offset, end) =>
     function () {
-      return end <= this._dataBytes ? this._segment.view.getInt32(this._data + offset, true) : 0;
+      return end <= this.$dataBytes ? this.$segment.view.getInt32(this.$data + offset, true) : 0;
     },
   int64: (offset, end) =>
     function () {
-      return end <= this._dataBytes ? this._segment.view.getBigInt64(this._data + offset, true) : 0n;
+      return end <= this.$dataBytes ? this.$segment.view.getBigInt64(this.$data + offset, true) : 0n;
     },
   uint8: (offset, end) =>
     function () {
-      return end <= this._dataBytes ? this._segment.view.getUint8(this._data + offset) : 0;
+      return end <= this.$dataBytes ? this.$segment.view.getUint8(this.$data + offset) : 0;
     },
   uint16: (offset, end) =>
     function () {
-      return end <= this._dataBytes ? this._segment.view.getUint16(this._data + offset, true) : 0;
+      return end <= this.$dataBytes ? this.$segment.view.getUint16(this.$data + offset, true) : 0;
     },
   uint32: (offset, end) =>
     function () {
-      return end <= this._dataBytes ? this._segment.view.getUint32(this._data + offset, true) : 0;
+      return end <= this.$dataBytes ? this.$segment.view.getUint32(this.$data + offset, true) : 0;
     },
   uint64: (offset, end) =>
     function () {
-      return end <= this._dataBytes ? this._segment.view.getBigUint64(this._data + offset, true) : 0n;
+      return end <= this.$dataBytes ? this.$segment.view.getBigUint64(this.$data + offset, true) : 0n;
     },
   float32: (offset, end) =>
     function () {
-      return end <= this._dataBytes ? this._segment.view.getFloat32(this._data + offset, true) : 0;
+      return end <= this.$dataBytes ? this.$segment.view.getFloat32(this.$data + offset, true) : 0;
     },
   float64: (offset, end) =>
     function () {
-      return end <= this._dataBytes ? this._segment.view.getFloat64(this._data + offset, true) : 0;
+      return end <= this.$dataBytes ? this.$segment.view.getFloat64(this.$data + offset, true) : 0;
     },
 };
 
 const clearBytes = (offset: number, bytes: number) =>
   function (this: Struct): void {
-    this._segment.bytes.fill(0, this._data + offset, this._data + offset + bytes);
+    this.$segment.bytes.fill(0, this.$data + offset, this.$data + offset + bytes);
   };
 
 /** Zero bits: not -0, whose sign is one. */
@@ -82,17 +82,17 @@ const numberAccessors = <T extends number | bigint>(
     return {
       get: (numberGetters[which] as (offset: number, end: number) => Getter)(offset, end),
       set(value) {
-        write(this._segment.view, this._data + offset, check(value, where));
+        write(this.$segment.view, this.$data + offset, check(value, where));
       },
       clear,
     };
   }
   return {
     get() {
-      return end <= this._dataBytes ? readMasked(this._segment.view, this._data + offset, defaultValue) : defaultValue;
+      return end <= this.$dataBytes ? readMasked(this.$segment.view, this.$data + offset, defaultValue) : defaultValue;
     },
     set(value) {
-      writeMasked(this._segment.view, this._data + offset, check(value, where), defaultValue);
+      writeMasked(this.$segment.view, this.$data + offset, check(value, where), defaultValue);
     },
     clear,
   };
@@ -103,18 +103,18 @@ const boolAccessors = (index: number, defaultValue: boolean, where: string): Acc
   const bit = 1 << (index & 7);
   return {
     get() {
-      if (offset >= this._dataBytes) return defaultValue;
-      return (((this._segment.bytes[this._data + offset] as number) & bit) !== 0) !== defaultValue;
+      if (offset >= this.$dataBytes) return defaultValue;
+      return (((this.$segment.bytes[this.$data + offset] as number) & bit) !== 0) !== defaultValue;
     },
     set(value) {
       const stored = scalar.checkBool(value, where) !== defaultValue;
-      const { bytes } = this._segment;
-      const at = this._data + offset;
+      const { bytes } = this.$segment;
+      const at = this.$data + offset;
       bytes[at] = stored ? (bytes[at] as number) | bit : (bytes[at] as number) & ~bit;
     },
     clear() {
-      const { bytes } = this._segment;
-      const at = this._data + offset;
+      const { bytes } = this.$segment;
+      const at = this.$data + offset;
       bytes[at] = (bytes[at] as number) & ~bit;
     },
   };
@@ -126,12 +126,12 @@ const enumAccessors = (schema: EnumSchema, index: number, defaultValue: number, 
   const end = offset + 2;
   return {
     get() {
-      const stored = end <= this._dataBytes ? this._segment.view.getUint16(this._data + offset, true) : 0;
+      const stored = end <= this.$dataBytes ? this.$segment.view.getUint16(this.$data + offset, true) : 0;
       const value = stored ^ defaultValue;
       return value < names.length ? names[value] : value;
     },
     set(value) {
-      this._segment.view.setUint16(this._data + offset, checkEnum(schema, value, where) ^ defaultValue, true);
+      this.$segment.view.setUint16(this.$data + offset, checkEnum(schema, value, where) ^ defaultValue, true);
     },
     clear: clearBytes(offset, 2),
   };

@@ -7,17 +7,17 @@ import type { StructClass } from "./struct-class.ts";
 /** What all readers and builders have: their type, on the prototype of each class. */
 export abstract class StructBase extends Struct {
   /** @internal */
-  declare readonly _schema: StructSchema;
+  declare readonly $schema: StructSchema;
   /** @internal */
-  declare readonly _class: StructClass;
+  declare readonly $class: StructClass;
   /** How each field is reached, by name. @internal */
-  declare readonly _fields: ReadonlyMap<string, FieldAccess>;
+  declare readonly $fields: ReadonlyMap<string, FieldAccess>;
   /** The fields of the plain object that was assigned last, in its order. @internal */
-  declare readonly _order: FieldAccess[];
+  declare readonly $order: FieldAccess[];
   /** Members of the unnamed union, by discriminant. @internal */
-  declare readonly _union: readonly FieldAccess[];
+  declare readonly $union: readonly FieldAccess[];
   /** Byte offset of the union's tag; -1 where there is no union. @internal */
-  declare readonly _tag: number;
+  declare readonly $tag: number;
 }
 
 /** A struct in a message that is read. `x instanceof StructReader` tells readers of every type. */
@@ -35,18 +35,18 @@ export const newStructClass = <T extends StructBase>(base: {
   readonly prototype: T;
 }): StructConstructor<T> & { readonly prototype: T } => {
   const StructClass = class {
-    declare readonly _segment: Segment;
-    declare readonly _data: number;
-    declare readonly _dataBytes: number;
-    declare readonly _pointerCount: number;
-    declare readonly _depth: number;
+    declare readonly $segment: Segment;
+    declare readonly $data: number;
+    declare readonly $dataBytes: number;
+    declare readonly $pointerCount: number;
+    declare readonly $depth: number;
 
     constructor(segment: Segment, data: number, dataBytes: number, pointerCount: number, depth: number) {
-      this._segment = segment;
-      this._data = data;
-      this._dataBytes = dataBytes;
-      this._pointerCount = pointerCount;
-      this._depth = depth;
+      this.$segment = segment;
+      this.$data = data;
+      this.$dataBytes = dataBytes;
+      this.$pointerCount = pointerCount;
+      this.$depth = depth;
     }
   };
   Object.setPrototypeOf(StructClass, base);

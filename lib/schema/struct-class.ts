@@ -26,7 +26,7 @@ export interface StructClass {
 
 /** Whether a value is a reader or builder of any struct type, or of the given one. */
 export const isStruct = (value: unknown, type?: StructClass): value is StructBase =>
-  value instanceof StructBase && (type === undefined || value._schema.id === type.schema.id);
+  value instanceof StructBase && (type === undefined || value.$schema.id === type.schema.id);
 
 /**
  * Merges a plain object into a builder, field by field, or copies a reader or builder of the same type over it.

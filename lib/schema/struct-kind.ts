@@ -27,7 +27,7 @@ export const structKind = (schema: StructSchema, defaultValue?: Segment): Pointe
     get,
     set: (segment, position, value, where, fresh) => {
       if (value instanceof StructBase) {
-        assertSameType({ _schema: schema }, value);
+        assertSameType({ $schema: schema }, value);
         replaceStruct(segment, position, value);
       } else if (isFieldsObject(value)) {
         assign(fresh ? init(segment, position) : get(segment, position), value);

@@ -131,7 +131,7 @@ export const structClassPrototype: object = Object.create(null, {
   },
   [Symbol.hasInstance]: {
     value(this: StructClass, value: unknown): boolean {
-      return value instanceof StructBase && value._schema.id === this.schema.id;
+      return value instanceof StructBase && value.$schema.id === this.schema.id;
     },
   },
   [Symbol.toStringTag]: { value: "StructClass" },
@@ -139,7 +139,7 @@ export const structClassPrototype: object = Object.create(null, {
 
 const kinds = new WeakMap<StructClass, PointerKind>();
 
-Object.defineProperty(structClassPrototype, "_kind", {
+Object.defineProperty(structClassPrototype, "$kind", {
   get(this: StructClass): PointerKind {
     let kind = kinds.get(this);
     if (kind === undefined) {

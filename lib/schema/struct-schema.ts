@@ -5,7 +5,7 @@ import { type Field, type Node, noDiscriminant, type StructBody, type Value } fr
 import type { Schema } from "./schema.ts";
 import { annotationValue, memberComment, SchemaBase, type SchemaType, type SchemaUniverse } from "./schema-base.ts";
 import type { StructClass } from "./struct-class.ts";
-import { typescriptName } from "./typescript-name.ts";
+import { typescriptNames } from "./typescript-name.ts";
 
 /** A field of a struct. Groups and unions with a name are fields of the type `group`. */
 export class FieldSchema {
@@ -16,11 +16,11 @@ export class FieldSchema {
   readonly name: string;
   #type: SchemaType | undefined;
 
-  constructor(struct: StructSchema, node: Field, index: number) {
+  constructor(struct: StructSchema, node: Field, index: number, name: string) {
     this.struct = struct;
     this.node = node;
     this.index = index;
-    this.name = typescriptName(node.name, node.annotations);
+    this.name = name;
   }
 
   get isGroup(): boolean {
@@ -93,7 +93,9 @@ export class StructSchema extends SchemaBase {
 
   constructor(universe: SchemaUniverse, node: Node, brand: BrandArguments) {
     super(universe, node, brand);
-    this.fields = this.body.fields.map((field, index) => new FieldSchema(this, field, index));
+    const { fields } = this.body;
+    const names = typescriptNames(fields, this.path);
+    this.fields = fields.map((field, index) => new FieldSchema(this, field, index, names[index] as string));
     this.fieldsByName = new Map(this.fields.map((field) => [field.name, field]));
   }
 

@@ -13,12 +13,12 @@ export const textAccess = (field: FieldSchema, index: number, defaultValue: stri
   const offset = index * 8;
   const where = field.path;
   const get: Getter = function () {
-    return index < this._pointerCount
-      ? readText(this._segment, this._data + this._dataBytes + offset, defaultValue)
+    return index < this.$pointerCount
+      ? readText(this.$segment, this.$data + this.$dataBytes + offset, defaultValue)
       : defaultValue;
   };
   const set: Setter = function (value) {
-    setText(this._segment, this._data + this._dataBytes + offset, value, where);
+    setText(this.$segment, this.$data + this.$dataBytes + offset, value, where);
   };
   return {
     schema: field,
@@ -33,10 +33,10 @@ export const textAccess = (field: FieldSchema, index: number, defaultValue: stri
       );
     },
     has() {
-      return index < this._pointerCount && !isNull(this._segment, this._data + this._dataBytes + offset);
+      return index < this.$pointerCount && !isNull(this.$segment, this.$data + this.$dataBytes + offset);
     },
     clear() {
-      zeroPointer(this._segment, this._data + this._dataBytes + offset);
+      zeroPointer(this.$segment, this.$data + this.$dataBytes + offset);
     },
   };
 };

@@ -41,7 +41,7 @@ interface MemberPiece {
  * Throws the errors of reading a message, and CAPNP_MESSAGE_SIZE where the text is longer than a string can be.
  */
 const formatText = (struct: Struct, schema: StructSchema, options?: TextOptions): string =>
-  print(() => converting(struct._segment.arena, () => foldStruct(struct, schema, textFold)), schema.path, options);
+  print(() => converting(struct.$segment.arena, () => foldStruct(struct, schema, textFold)), schema.path, options);
 
 /** The same of a list. */
 const formatList = (list: List<unknown>, options?: TextOptions): string => {
@@ -49,17 +49,17 @@ const formatList = (list: List<unknown>, options?: TextOptions): string => {
   // A list of no schema, as of an AnyPointer's structs.
   if (type === undefined) return `[${list.join(", ")}]`;
   const {
-    _segment: segment,
-    _start: start,
-    _length: length,
-    _dataBytes: dataBytes,
-    _pointerCount: pointerCount,
+    $segment: segment,
+    $start: start,
+    $length: length,
+    $dataBytes: dataBytes,
+    $pointerCount: pointerCount,
   } = list;
-  const stepBits = type.which === "bool" ? 1 : list._step * 8;
+  const stepBits = type.which === "bool" ? 1 : list.$step * 8;
   const elements = { segment, start, length, stepBits, dataBytes, pointerCount };
   // The list's own depth is that of its elements.
-  const fold = (): Piece => foldElements(elements, type, list._depth + 1, textFold);
-  return print(() => converting(list._segment.arena, fold), typeName(type), options);
+  const fold = (): Piece => foldElements(elements, type, list.$depth + 1, textFold);
+  return print(() => converting(list.$segment.arena, fold), typeName(type), options);
 };
 
 const print = (fold: () => Piece, what: string, options: TextOptions | undefined): string => {
@@ -82,7 +82,7 @@ const print = (fold: () => Piece, what: string, options: TextOptions | undefined
  */
 export const toText = (value: StructBase | List<unknown>, options?: TextOptions): string => {
   if (value instanceof List) return formatList(value, options);
-  if (value instanceof StructBase) return formatText(value, value._schema, options);
+  if (value instanceof StructBase) return formatText(value, value.$schema, options);
   throw wrongType("toText", "a struct or a list", value);
 };
 

@@ -23,13 +23,13 @@ export type Json = null | boolean | number | string | Json[] | { [name: string]:
  */
 const structToJson = (struct: Struct, schema: StructSchema): Json =>
   withinCallStack("This message", () =>
-    converting(struct._segment.arena, () => foldStruct(struct, schema, folds.array)),
+    converting(struct.$segment.arena, () => foldStruct(struct, schema, folds.array)),
   ) as Json;
 
 /** What `JSON.stringify` asks structs and lists for. */
 export const toJSON = (value: unknown): unknown => {
-  if (value instanceof StructBase) return structToJson(value, value._schema);
-  if (value instanceof List) return converting(value._segment.arena, () => (value as List<unknown>).map(toJSON));
+  if (value instanceof StructBase) return structToJson(value, value.$schema);
+  if (value instanceof List) return converting(value.$segment.arena, () => (value as List<unknown>).map(toJSON));
   if (typeof value === "bigint") return value.toString();
   if (typeof value === "number" && !Number.isFinite(value)) return String(value);
   if (value instanceof Uint8Array) return Array.from(value);

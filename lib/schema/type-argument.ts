@@ -58,7 +58,7 @@ export class ListType {
   }
 
   /** @internal */
-  get _kind(): PointerKind {
+  get $kind(): PointerKind {
     this.#kind ??= kindOf(this.type);
     return this.#kind;
   }

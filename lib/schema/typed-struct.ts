@@ -254,7 +254,7 @@ export type Init<F extends FieldTypes<F>> = NotStruct & {
 type Inherited<K> = K extends keyof typeof Object.prototype ? (typeof Object.prototype)[K] : never;
 
 interface NotStruct {
-  readonly _segment?: never;
+  readonly $segment?: never;
 }
 
 /** A struct as the plain object that `toObject` returns. Pointers that are null are left out. */

@@ -9,22 +9,22 @@ export const unionMemberAccess = (inner: FieldAccess, tag: number): FieldAccess 
   const discriminant = field.discriminantValue;
   const tagEnd = tag + 2;
 
-  const activate = (struct: Struct): void => struct._segment.view.setUint16(struct._data + tag, discriminant, true);
+  const activate = (struct: Struct): void => struct.$segment.view.setUint16(struct.$data + tag, discriminant, true);
 
   return {
     schema: field,
     read() {
-      const active = tagEnd <= this._dataBytes ? this._segment.view.getUint16(this._data + tag, true) : 0;
+      const active = tagEnd <= this.$dataBytes ? this.$segment.view.getUint16(this.$data + tag, true) : 0;
       if (active !== discriminant) throw inactive(field, active);
       return read.call(this);
     },
     get() {
-      const active = this._segment.view.getUint16(this._data + tag, true);
+      const active = this.$segment.view.getUint16(this.$data + tag, true);
       if (active !== discriminant) throw inactive(field, active);
       return get.call(this);
     },
     set(value) {
-      if (this._segment.view.getUint16(this._data + tag, true) === discriminant) set.call(this, value);
+      if (this.$segment.view.getUint16(this.$data + tag, true) === discriminant) set.call(this, value);
       else {
         setFresh.call(this, value);
         activate(this);
@@ -40,7 +40,7 @@ export const unionMemberAccess = (inner: FieldAccess, tag: number): FieldAccess 
       return made;
     },
     has() {
-      const active = tagEnd <= this._dataBytes ? this._segment.view.getUint16(this._data + tag, true) : 0;
+      const active = tagEnd <= this.$dataBytes ? this.$segment.view.getUint16(this.$data + tag, true) : 0;
       return active === discriminant && has.call(this);
     },
     clear,

@@ -110,8 +110,8 @@ class Validation {
     for (const { name, codeOrder, annotations } of members) {
       if (name === "") throw this.#invalid(`one of its ${what}s has no name`);
       const quoted = JSON.stringify(name);
-      // `__proto__` is defined as any other property; the library's own begin with one underscore or a dollar sign.
-      if ((name.startsWith("_") && name !== "__proto__") || name.startsWith("$")) {
+      // `__proto__` is defined as any other property, and `_x`, which C++ takes for a param.
+      if (name.startsWith("$")) {
         throw this.#invalid(`the name ${quoted} begins with a character that the language does not allow`);
       }
       if (names.has(name)) throw this.#invalid(`two of its ${what}s have the name ${quoted}`);

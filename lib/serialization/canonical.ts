@@ -33,7 +33,7 @@ export const canonicalize = (struct: Struct): Uint8Array =>
 
 const canonicalStruct = (struct: Struct): Uint8Array => {
   // Nothing grows in canonical form, so one segment of the present size is enough.
-  const { _segment: segment, _data: data, _dataBytes: dataBytes, _pointerCount: pointerCount, _depth: depth } = struct;
+  const { $segment: segment, $data: data, $dataBytes: dataBytes, $pointerCount: pointerCount, $depth: depth } = struct;
   const root = rootSegment(1 + structSize(segment, data, dataBytes, pointerCount, depth).wordCount);
   copyStruct(root, 0, segment, data, dataBytes, pointerCount, depth);
   return used(root);

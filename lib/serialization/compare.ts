@@ -16,10 +16,10 @@ export type Comparison = "equal" | "different" | "unknown";
  */
 export const compareStructs = (a: Struct, b: Struct): Comparison => {
   if (!sameData(a, b)) return "different";
-  const count = Math.max(a._pointerCount, b._pointerCount);
+  const count = Math.max(a.$pointerCount, b.$pointerCount);
   let result: Comparison = "equal";
   for (let i = 0; i < count; i++) {
-    const one = comparePointers(a._segment, pointerAt(a, i), a._depth, b._segment, pointerAt(b, i), b._depth);
+    const one = comparePointers(a.$segment, pointerAt(a, i), a.$depth, b.$segment, pointerAt(b, i), b.$depth);
     if (one === "different") return one;
     if (one === "unknown") result = one;
   }
@@ -28,17 +28,17 @@ export const compareStructs = (a: Struct, b: Struct): Comparison => {
 
 /** -1 for a pointer that the struct is too small to have. */
 const pointerAt = (struct: Struct, index: number): number =>
-  index < struct._pointerCount ? struct._data + struct._dataBytes + index * 8 : -1;
+  index < struct.$pointerCount ? struct.$data + struct.$dataBytes + index * 8 : -1;
 
 const sameData = (a: Struct, b: Struct): boolean => {
-  const common = Math.min(a._dataBytes, b._dataBytes);
-  if (!sameBytes(a._segment, a._data, b._segment, b._data, common)) return false;
+  const common = Math.min(a.$dataBytes, b.$dataBytes);
+  if (!sameBytes(a.$segment, a.$data, b.$segment, b.$data, common)) return false;
   return isZero(a, common) && isZero(b, common);
 };
 
 /** Whether all of a data section from `start` on is zero. */
 const isZero = (struct: Struct, start: number): boolean => {
-  for (let i = start; i < struct._dataBytes; i++) if (struct._segment.bytes[struct._data + i] !== 0) return false;
+  for (let i = start; i < struct.$dataBytes; i++) if (struct.$segment.bytes[struct.$data + i] !== 0) return false;
   return true;
 };
 
@@ -85,17 +85,17 @@ const structAt = (segment: Segment, position: number, depth: number): Struct => 
 };
 
 const place = (
-  _segment: Segment,
-  _data: number,
-  _dataBytes: number,
-  _pointerCount: number,
-  _depth: number,
+  $segment: Segment,
+  $data: number,
+  $dataBytes: number,
+  $pointerCount: number,
+  $depth: number,
 ): Struct => ({
-  _segment,
-  _data,
-  _dataBytes,
-  _pointerCount,
-  _depth,
+  $segment,
+  $data,
+  $dataBytes,
+  $pointerCount,
+  $depth,
 });
 
 interface ListPlace {
@@ -133,14 +133,14 @@ const compareLists = (a: ListPlace, b: ListPlace): Comparison => {
 };
 
 const element = ({ first, stepBits }: ListPlace, index: number): Struct =>
-  place(first._segment, first._data + (index * stepBits) / 8, first._dataBytes, first._pointerCount, first._depth);
+  place(first.$segment, first.$data + (index * stepBits) / 8, first.$dataBytes, first.$pointerCount, first.$depth);
 
 const sameBits = (a: Struct, b: Struct, bits: number): boolean => {
   const bytes = bits >>> 3;
-  if (!sameBytes(a._segment, a._data, b._segment, b._data, bytes)) return false;
+  if (!sameBytes(a.$segment, a.$data, b.$segment, b.$data, bytes)) return false;
   const mask = (1 << (bits & 7)) - 1;
   if (mask === 0) return true;
-  const one = a._segment.bytes[a._data + bytes] as number;
-  const other = b._segment.bytes[b._data + bytes] as number;
+  const one = a.$segment.bytes[a.$data + bytes] as number;
+  const other = b.$segment.bytes[b.$data + bytes] as number;
   return ((one ^ other) & mask) === 0;
 };

@@ -138,8 +138,8 @@ export const copyStructContent = (
  */
 export const setStruct = (to: Segment, toPosition: number, from: Struct): void => {
   // A list of primitive values read as structs has elements that are not whole words.
-  const dataBytes = from._dataBytes + (-from._dataBytes & 7);
-  const old = { segment: from._segment, data: from._data, bytes: from._dataBytes, pointers: from._pointerCount };
+  const dataBytes = from.$dataBytes + (-from.$dataBytes & 7);
+  const old = { segment: from.$segment, data: from.$data, bytes: from.$dataBytes, pointers: from.$pointerCount };
   initStruct(to, toPosition, dataBytes, old.pointers);
   copyStructContent(
     target.segment,
@@ -150,6 +150,6 @@ export const setStruct = (to: Segment, toPosition: number, from: Struct): void =
     old.data,
     old.bytes,
     old.pointers,
-    from._depth,
+    from.$depth,
   );
 };

@@ -22,31 +22,31 @@ export abstract class List<T> implements Iterable<T> {
   readonly [index: number]: T;
 
   /** @internal */
-  declare readonly _segment: Segment;
+  declare readonly $segment: Segment;
   /** Byte offset of the first element. @internal */
-  declare readonly _start: number;
+  declare readonly $start: number;
   /** @internal */
-  declare readonly _length: number;
+  declare readonly $length: number;
   /** Bytes from one element to the next. A list of Bool does not use it. @internal */
-  declare readonly _step: number;
+  declare readonly $step: number;
   /** Bytes of each element's data section. @internal */
-  declare readonly _dataBytes: number;
+  declare readonly $dataBytes: number;
   /** @internal */
-  declare readonly _pointerCount: number;
+  declare readonly $pointerCount: number;
   /** How many levels of pointers may still be followed from an element. @internal */
-  declare readonly _depth: number;
+  declare readonly $depth: number;
 
   get length(): number {
-    return this._length;
+    return this.$length;
   }
 
   /** The element at an index that is within the list. @internal */
-  abstract _at(index: number): T;
+  abstract $at(index: number): T;
 
   /** The element at an index, from the end where it is negative; undefined where there is none. */
   at(index: number): T | undefined {
-    const i = elementIndex(index, this._length);
-    return i < 0 ? undefined : this._at(i);
+    const i = elementIndex(index, this.$length);
+    return i < 0 ? undefined : this.$at(i);
   }
 
   [Symbol.iterator](): IterableIterator<T> {
@@ -66,20 +66,20 @@ export abstract class List<T> implements Iterable<T> {
   }
 
   forEach(callback: (value: T, index: number, list: this) => void): void {
-    for (let i = 0; i < this._length; i++) callback(this._at(i), i, this);
+    for (let i = 0; i < this.$length; i++) callback(this.$at(i), i, this);
   }
 
   map<U>(callback: (value: T, index: number, list: this) => U): U[] {
-    checkArrayLength(this._length);
+    checkArrayLength(this.$length);
     const mapped: U[] = [];
-    for (let i = 0; i < this._length; i++) mapped.push(callback(this._at(i), i, this));
+    for (let i = 0; i < this.$length; i++) mapped.push(callback(this.$at(i), i, this));
     return mapped;
   }
 
   filter(predicate: (value: T, index: number, list: this) => unknown): T[] {
     const kept: T[] = [];
-    for (let i = 0; i < this._length; i++) {
-      const element = this._at(i);
+    for (let i = 0; i < this.$length; i++) {
+      const element = this.$at(i);
       if (predicate(element, i, this)) kept.push(element);
     }
     return kept;
@@ -90,36 +90,36 @@ export abstract class List<T> implements Iterable<T> {
   }
 
   every(predicate: (value: T, index: number, list: this) => unknown): boolean {
-    for (let i = 0; i < this._length; i++) if (!predicate(this._at(i), i, this)) return false;
+    for (let i = 0; i < this.$length; i++) if (!predicate(this.$at(i), i, this)) return false;
     return true;
   }
 
   find(predicate: (value: T, index: number, list: this) => unknown): T | undefined {
-    for (let i = 0; i < this._length; i++) {
-      const element = this._at(i);
+    for (let i = 0; i < this.$length; i++) {
+      const element = this.$at(i);
       if (predicate(element, i, this)) return element;
     }
     return undefined;
   }
 
   findIndex(predicate: (value: T, index: number, list: this) => unknown): number {
-    for (let i = 0; i < this._length; i++) if (predicate(this._at(i), i, this)) return i;
+    for (let i = 0; i < this.$length; i++) if (predicate(this.$at(i), i, this)) return i;
     return -1;
   }
 
   /** As an array's `reduce`, but always with a first value. */
   reduce<U>(callback: (previous: U, value: T, index: number, list: this) => U, initial: U): U {
     let result = initial;
-    for (let i = 0; i < this._length; i++) result = callback(result, this._at(i), i, this);
+    for (let i = 0; i < this.$length; i++) result = callback(result, this.$at(i), i, this);
     return result;
   }
 
   slice(start?: number, end?: number): T[] {
-    const from = sliceBound(start ?? 0, this._length);
-    const to = sliceBound(end ?? this._length, this._length);
+    const from = sliceBound(start ?? 0, this.$length);
+    const to = sliceBound(end ?? this.$length, this.$length);
     checkArrayLength(to - from);
     const part: T[] = [];
-    for (let i = from; i < to; i++) part.push(this._at(i));
+    for (let i = from; i < to; i++) part.push(this.$at(i));
     return part;
   }
 
@@ -129,13 +129,13 @@ export abstract class List<T> implements Iterable<T> {
 
   /** By value for numbers, text, booleans and enums. Structs are other objects each time they are read. */
   indexOf(wanted: T, from?: number): number {
-    for (let i = sliceBound(from ?? 0, this._length); i < this._length; i++) if (this._at(i) === wanted) return i;
+    for (let i = sliceBound(from ?? 0, this.$length); i < this.$length; i++) if (this.$at(i) === wanted) return i;
     return -1;
   }
 
   includes(wanted: T, from?: number): boolean {
-    for (let i = sliceBound(from ?? 0, this._length); i < this._length; i++) {
-      const element = this._at(i);
+    for (let i = sliceBound(from ?? 0, this.$length); i < this.$length; i++) {
+      const element = this.$at(i);
       // As arrays do it: NaN is found here, though not by indexOf.
       if (element === wanted || (Number.isNaN(element) && Number.isNaN(wanted))) return true;
     }
@@ -146,7 +146,7 @@ export abstract class List<T> implements Iterable<T> {
   join(separator = ","): string {
     let text = "";
     // In parts: a list of millions of elements as one array is more than a process may have.
-    for (let start = 0; start < this._length; start += joinedAtOnce) {
+    for (let start = 0; start < this.$length; start += joinedAtOnce) {
       if (start > 0) text += separator;
       text += this.slice(start, start + joinedAtOnce).join(separator);
     }
@@ -164,13 +164,13 @@ export abstract class List<T> implements Iterable<T> {
  */
 export const newListClass = <L extends List<unknown>>(base: { readonly prototype: L }): ListConstructor<L> => {
   const ListClass = class {
-    declare readonly _segment: Segment;
-    declare readonly _start: number;
-    declare readonly _length: number;
-    declare readonly _step: number;
-    declare readonly _dataBytes: number;
-    declare readonly _pointerCount: number;
-    declare readonly _depth: number;
+    declare readonly $segment: Segment;
+    declare readonly $start: number;
+    declare readonly $length: number;
+    declare readonly $step: number;
+    declare readonly $dataBytes: number;
+    declare readonly $pointerCount: number;
+    declare readonly $depth: number;
 
     constructor(
       segment: Segment,
@@ -181,13 +181,13 @@ export const newListClass = <L extends List<unknown>>(base: { readonly prototype
       pointerCount: number,
       depth: number,
     ) {
-      this._segment = segment;
-      this._start = start;
-      this._length = length;
-      this._step = step;
-      this._dataBytes = dataBytes;
-      this._pointerCount = pointerCount;
-      this._depth = depth;
+      this.$segment = segment;
+      this.$start = start;
+      this.$length = length;
+      this.$step = step;
+      this.$dataBytes = dataBytes;
+      this.$pointerCount = pointerCount;
+      this.$depth = depth;
     }
   };
   Object.setPrototypeOf(ListClass, base);
@@ -236,9 +236,9 @@ const sliceBound = (bound: number, length: number): number => {
   return i < 0 ? Math.max(0, i + length) : Math.min(i, length);
 };
 
-const value = <T>(list: List<T>, index: number): T => list._at(index);
+const value = <T>(list: List<T>, index: number): T => list.$at(index);
 const key = (_list: unknown, index: number): number => index;
-const entry = <T>(list: List<T>, index: number): [number, T] => [index, list._at(index)];
+const entry = <T>(list: List<T>, index: number): [number, T] => [index, list.$at(index)];
 
 class ListIterator<T, R> implements IterableIterator<R> {
   readonly #list: List<T>;
@@ -304,6 +304,6 @@ Object.setPrototypeOf(List.prototype, indexing);
  * that classes declare do not climb, but V8 defines them through its runtime once it has seen more than four list classes
  * (measured: 1000 ns for a list).
  */
-for (const name of ["_segment", "_start", "_length", "_step", "_dataBytes", "_pointerCount", "_depth"]) {
+for (const name of ["$segment", "$start", "$length", "$step", "$dataBytes", "$pointerCount", "$depth"]) {
   Object.defineProperty(List.prototype, name, { value: undefined, writable: true, configurable: true });
 }

@@ -28,22 +28,22 @@ export const pointerListClasses = (kind: PointerKind, name: string): ListClasses
   const where = `An element of List(${name})`;
 
   class PointerList extends List<unknown> {
-    override _at(index: number): unknown {
-      return read(this._segment, this._start + index * this._step, this._depth);
+    override $at(index: number): unknown {
+      return read(this.$segment, this.$start + index * this.$step, this.$depth);
     }
   }
   class PointerListBuilder extends List<unknown> implements Writable<unknown>, Initializable {
-    override _at(index: number): unknown {
-      return get(this._segment, this._start + index * this._step);
+    override $at(index: number): unknown {
+      return get(this.$segment, this.$start + index * this.$step);
     }
     set(index: number, value: unknown): void {
-      const i = settableIndex(index, this._length);
-      set(this._segment, this._start + i * this._step, value, where, false);
+      const i = settableIndex(index, this.$length);
+      set(this.$segment, this.$start + i * this.$step, value, where, false);
     }
     /** Replaces an element by a new one of `count` elements or bytes. */
     init(index: number, count?: number): unknown {
-      const i = settableIndex(index, this._length);
-      return init(this._segment, this._start + i * this._step, count, where);
+      const i = settableIndex(index, this.$length);
+      return init(this.$segment, this.$start + i * this.$step, count, where);
     }
   }
   return { Reader: newListClass(PointerList), Builder: newListClass(PointerListBuilder) };

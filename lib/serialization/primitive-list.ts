@@ -18,32 +18,32 @@ export const scalarListClasses = <T extends number | bigint>(kind: ScalarKind<T>
   const where = `An element of List(${kind.name})`;
 
   class ScalarList extends List<T> {
-    override _at(index: number): T {
-      return read(this._segment.view, this._start + index * this._step);
+    override $at(index: number): T {
+      return read(this.$segment.view, this.$start + index * this.$step);
     }
   }
   class ScalarListBuilder extends ScalarList implements Writable<unknown> {
     set(index: number, value: unknown): void {
-      const i = settableIndex(index, this._length);
-      write(this._segment.view, this._start + i * this._step, check(value, where));
+      const i = settableIndex(index, this.$length);
+      write(this.$segment.view, this.$start + i * this.$step, check(value, where));
     }
   }
   return { Reader: newListClass(ScalarList), Builder: newListClass(ScalarListBuilder) };
 };
 
 class BoolList extends List<boolean> {
-  override _at(index: number): boolean {
-    return (((this._segment.bytes[this._start + (index >>> 3)] as number) >>> (index & 7)) & 1) === 1;
+  override $at(index: number): boolean {
+    return (((this.$segment.bytes[this.$start + (index >>> 3)] as number) >>> (index & 7)) & 1) === 1;
   }
 }
 
 class BoolListBuilder extends BoolList implements Writable<unknown> {
   set(index: number, value: unknown): void {
-    const i = settableIndex(index, this._length);
-    const at = this._start + (i >>> 3);
-    const byte = this._segment.bytes[at] as number;
+    const i = settableIndex(index, this.$length);
+    const at = this.$start + (i >>> 3);
+    const byte = this.$segment.bytes[at] as number;
     const bit = 1 << (i & 7);
-    this._segment.bytes[at] = checkBool(value, "An element of List(Bool)") ? byte | bit : byte & ~bit;
+    this.$segment.bytes[at] = checkBool(value, "An element of List(Bool)") ? byte | bit : byte & ~bit;
   }
 }
 
@@ -53,14 +53,14 @@ export const boolListClasses: ListClasses<boolean, boolean> = {
 };
 
 class VoidList extends List<null> {
-  override _at(): null {
+  override $at(): null {
     return null;
   }
 }
 
 class VoidListBuilder extends VoidList implements Writable<unknown> {
   set(index: number, value: unknown): void {
-    settableIndex(index, this._length);
+    settableIndex(index, this.$length);
     checkVoid(value, "An element of List(Void)");
   }
 }

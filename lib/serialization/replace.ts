@@ -28,7 +28,7 @@ export const withSnapshot = (
 
 /** Makes a pointer lead to a deep copy of a struct. */
 export const replaceStruct = (segment: Segment, position: number, from: Struct): void => {
-  if (from._segment.arena !== segment.arena) {
+  if (from.$segment.arena !== segment.arena) {
     setStruct(segment, position, from);
     return;
   }
@@ -59,31 +59,31 @@ export const replacePointer = (
 
 /** Overwrites a struct's content by a deep copy of another's. Fields that it has no room for are left out. */
 export const overwriteStruct = (to: Struct, from: Struct): void => {
-  if (from._segment.arena !== to._segment.arena) {
+  if (from.$segment.arena !== to.$segment.arena) {
     copyStructContent(
-      to._segment,
-      to._data,
-      to._dataBytes,
-      to._pointerCount,
-      from._segment,
-      from._data,
-      from._dataBytes,
-      from._pointerCount,
-      from._depth,
+      to.$segment,
+      to.$data,
+      to.$dataBytes,
+      to.$pointerCount,
+      from.$segment,
+      from.$data,
+      from.$dataBytes,
+      from.$pointerCount,
+      from.$depth,
     );
     return;
   }
-  if (from._segment === to._segment && from._data === to._data) return;
+  if (from.$segment === to.$segment && from.$data === to.$data) return;
   withSnapshot(
     (copy, at) => setStruct(copy, at, from),
     (copy, at) => {
       resolveStruct(copy, at, unlimitedNesting);
       const { segment, start, dataBytes, pointerCount } = target;
       copyStructContent(
-        to._segment,
-        to._data,
-        to._dataBytes,
-        to._pointerCount,
+        to.$segment,
+        to.$data,
+        to.$dataBytes,
+        to.$pointerCount,
         segment,
         start,
         dataBytes,

@@ -6,7 +6,7 @@ import type { StructConstructor } from "./struct.ts";
 /** A list whose elements can be set all at once. */
 export interface Fillable {
   /** Sets every element from as many values. @internal */
-  _setAll(values: readonly unknown[]): void;
+  $setAll(values: readonly unknown[]): void;
 }
 
 /**
@@ -21,14 +21,14 @@ export const structListClasses = <R, B>(
   const Elements = structList(Builder);
   abstract class StructListBuilder extends Elements implements Writable<unknown>, Fillable {
     set(index: number, value: unknown): void {
-      assign(this._at(settableIndex(index, this._length)), value);
+      assign(this.$at(settableIndex(index, this.$length)), value);
     }
-    _setAll(values: readonly unknown[]): void {
-      if (this._length === 0) return;
+    $setAll(values: readonly unknown[]): void {
+      if (this.$length === 0) return;
       // One builder moves from element to element: nobody but `assign` sees it.
-      const element = this._at(0) as { _data: number };
-      for (let i = 0; i < this._length; i++) {
-        element._data = this._start + i * this._step;
+      const element = this.$at(0) as { $data: number };
+      for (let i = 0; i < this.$length; i++) {
+        element.$data = this.$start + i * this.$step;
         assign(element as B, values[i]);
       }
     }
@@ -39,22 +39,22 @@ export const structListClasses = <R, B>(
 const structList = <T>(Element: StructConstructor<T>) => {
   // It has what it needs from the list in fields of its own: all iterators of a class share one shape.
   class StructIterator implements IterableIterator<T> {
-    readonly _segment: Segment;
+    readonly $segment: Segment;
     readonly _end: number;
-    readonly _step: number;
-    readonly _dataBytes: number;
-    readonly _pointerCount: number;
-    readonly _depth: number;
+    readonly $step: number;
+    readonly $dataBytes: number;
+    readonly $pointerCount: number;
+    readonly $depth: number;
     _left: number;
 
     constructor(list: List<T>) {
-      this._segment = list._segment;
-      this._end = list._start + list._length * list._step;
-      this._step = list._step;
-      this._dataBytes = list._dataBytes;
-      this._pointerCount = list._pointerCount;
-      this._depth = list._depth;
-      this._left = list._length;
+      this.$segment = list.$segment;
+      this._end = list.$start + list.$length * list.$step;
+      this.$step = list.$step;
+      this.$dataBytes = list.$dataBytes;
+      this.$pointerCount = list.$pointerCount;
+      this.$depth = list.$depth;
+      this._left = list.$length;
     }
 
     next(): IteratorResult<T> {
@@ -64,11 +64,11 @@ const structList = <T>(Element: StructConstructor<T>) => {
       return {
         done: false,
         value: new Element(
-          this._segment,
-          this._end - left * this._step,
-          this._dataBytes,
-          this._pointerCount,
-          this._depth,
+          this.$segment,
+          this._end - left * this.$step,
+          this.$dataBytes,
+          this.$pointerCount,
+          this.$depth,
         ),
       };
     }
@@ -79,21 +79,21 @@ const structList = <T>(Element: StructConstructor<T>) => {
   }
 
   abstract class StructList extends List<T> {
-    override _at(index: number): T {
+    override $at(index: number): T {
       return new Element(
-        this._segment,
-        this._start + index * this._step,
-        this._dataBytes,
-        this._pointerCount,
-        this._depth,
+        this.$segment,
+        this.$start + index * this.$step,
+        this.$dataBytes,
+        this.$pointerCount,
+        this.$depth,
       );
     }
 
     override at(index: number): T | undefined {
       // The common index by itself: so little of V8's room for copies of functions goes to the others.
-      const i = index >>> 0 === index && index < this._length ? index : elementIndex(index, this._length);
+      const i = index >>> 0 === index && index < this.$length ? index : elementIndex(index, this.$length);
       if (i < 0) return undefined;
-      return new Element(this._segment, this._start + i * this._step, this._dataBytes, this._pointerCount, this._depth);
+      return new Element(this.$segment, this.$start + i * this.$step, this.$dataBytes, this.$pointerCount, this.$depth);
     }
 
     override [Symbol.iterator](): IterableIterator<T> {

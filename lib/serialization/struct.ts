@@ -8,26 +8,27 @@ import { Segment } from "./segment.ts";
  *
  * The members are public and not `#private` because accessors made outside this class read them on every field access,
  * and V8 keeps such loads fast over many struct classes only for ordinary properties (measured: 8 ns against 160 ns for
- * four fields over ten classes). Their names begin with an underscore, which no Cap'n Proto identifier may.
+ * four fields over ten classes). Their names begin with a dollar sign, which no
+ * identifier of Cap'n Proto holds (an underscore may begin the name of a param).
  */
 export class Struct {
   /** @internal */
-  declare readonly _segment: Segment;
+  declare readonly $segment: Segment;
   /** Byte offset of the data section; the pointer section follows it at once. @internal */
-  declare readonly _data: number;
+  declare readonly $data: number;
   /** Size of the data section in bytes. @internal */
-  declare readonly _dataBytes: number;
+  declare readonly $dataBytes: number;
   /** @internal */
-  declare readonly _pointerCount: number;
+  declare readonly $pointerCount: number;
   /** How many levels of pointers may still be followed from here. @internal */
-  declare readonly _depth: number;
+  declare readonly $depth: number;
 
   constructor(segment: Segment, data: number, dataBytes: number, pointerCount: number, depth: number) {
-    this._segment = segment;
-    this._data = data;
-    this._dataBytes = dataBytes;
-    this._pointerCount = pointerCount;
-    this._depth = depth;
+    this.$segment = segment;
+    this.$data = data;
+    this.$dataBytes = dataBytes;
+    this.$pointerCount = pointerCount;
+    this.$depth = depth;
   }
 }
 
@@ -74,4 +75,4 @@ export const readStruct = <T>(
 };
 
 /** Byte offset of a struct's pointer, which must be within its pointer section. */
-export const pointerPosition = (struct: Struct, index: number): number => struct._data + struct._dataBytes + index * 8;
+export const pointerPosition = (struct: Struct, index: number): number => struct.$data + struct.$dataBytes + index * 8;

@@ -73,15 +73,15 @@ export const moveStruct = (
 
 /** Moves a struct's content over that of another one of the message. What that has no room for stays where it was. */
 export const moveContent = (to: Struct, from: Struct): void => {
-  const bytes = Math.min(to._dataBytes, from._dataBytes);
-  const target = to._segment.bytes;
-  target.set(from._segment.bytes.subarray(from._data, from._data + bytes), to._data);
-  target.fill(0, to._data + bytes, to._data + to._dataBytes);
-  for (let i = 0; i < to._pointerCount; i++) {
-    const position = to._data + to._dataBytes + i * 8;
-    zeroPointer(to._segment, position);
-    if (i < from._pointerCount) {
-      transferPointer(to._segment, position, from._segment, from._data + from._dataBytes + i * 8);
+  const bytes = Math.min(to.$dataBytes, from.$dataBytes);
+  const target = to.$segment.bytes;
+  target.set(from.$segment.bytes.subarray(from.$data, from.$data + bytes), to.$data);
+  target.fill(0, to.$data + bytes, to.$data + to.$dataBytes);
+  for (let i = 0; i < to.$pointerCount; i++) {
+    const position = to.$data + to.$dataBytes + i * 8;
+    zeroPointer(to.$segment, position);
+    if (i < from.$pointerCount) {
+      transferPointer(to.$segment, position, from.$segment, from.$data + from.$dataBytes + i * 8);
     }
   }
 };

@@ -55,7 +55,7 @@ export const observable = <T extends $.PointerType>(
 /** The class of observers that an observable takes; its type parameter is bound as that of the client is. */
 const observerClass = <T extends $.PointerType>(client: Observable.Client<T>): Observer<T> => {
   const { schema } = observableModule().Observable;
-  const bound = client._schema?.findSuperclass(schema.id) ?? schema;
+  const bound = client.$schema?.findSuperclass(schema.id) ?? schema;
   const field = bound.methods[0]?.params.fieldsByName.get("observer");
   if (field?.type.which !== "interface" || field.type.schema === undefined) {
     return observableModule().Observer as unknown as Observer<T>;

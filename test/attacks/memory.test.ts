@@ -250,7 +250,7 @@ describe("a message that is built", () => {
       ).to.equal(true);
       expect(rootSegment.bytes.length).to.equal(0);
       expect(message.segments).to.deep.equal([]);
-      expect(() => message.at._segment.view.getUint8(0)).to.throw(RangeError);
+      expect(() => message.at.$segment.view.getUint8(0)).to.throw(RangeError);
     }
   });
 
@@ -262,11 +262,11 @@ describe("a message that is built", () => {
     const next = new OutgoingMessage(messageForms.finish);
     expect(next.builder).to.equal(builder);
     const before = next.bytes;
-    expectError("CAPNP_RELEASED", () => (at._segment.arena as BuilderArena).roomFor(8));
-    expect(at._segment.arena).not.to.equal(next.builder.arena);
+    expectError("CAPNP_RELEASED", () => (at.$segment.arena as BuilderArena).roomFor(8));
+    expect(at.$segment.arena).not.to.equal(next.builder.arena);
     expect(message.builder).not.to.equal(next.builder);
     expect(next.bytes).to.equal(before);
-    expect(next.at._segment.arena).to.equal(next.builder.arena);
+    expect(next.at.$segment.arena).to.equal(next.builder.arena);
     next.sent();
     next.done();
   });

@@ -29,7 +29,7 @@ const withNode = async (methods: Loose = {}): Promise<ScriptedPeer> => {
 
 /** Sets the tag of a union to a number that its schema may not have. */
 const setTag = (struct: Loose, offset: number, tag: number): void =>
-  struct._segment.view.setUint16(struct._data + offset, tag, true);
+  struct.$segment.view.setUint16(struct.$data + offset, tag, true);
 
 /** A tag, and what is heard after it: lines, or the reason of an abort. */
 type Arm = readonly [tag: number, heard: readonly string[] | RegExp];

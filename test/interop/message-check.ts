@@ -160,7 +160,7 @@ class MessageCheck {
     const theirs = await this.#oracle.write(this.#there, encodeFrame(segments), allocation);
     const type = this.#schema.structClass as Loose;
     const read: StructBase = type.fromBytes(theirs);
-    const theirSegments = read._segment.arena.segments.map(({ bytes }) => bytes);
+    const theirSegments = read.$segment.arena.segments.map(({ bytes }) => bytes);
     if (theirSegments.length > 1) this.#counts.theirsScattered++;
     this.#counts.theirDoubleFars += doubleFars(theirSegments);
     same("dump of what C++ wrote", dumpOf(read), dumpOf(reader));

@@ -16,7 +16,7 @@ import type { StructBase } from "../../lib/schema/struct-base.ts";
  * Plain objects as text, as test/interop/cpp/message-dump.h writes the same values from C++'s dynamic API. The notation is
  * told there.
  */
-export const dumpOf = (struct: StructBase): string => dumpStruct(toObject(struct) as Plain, struct._schema);
+export const dumpOf = (struct: StructBase): string => dumpStruct(toObject(struct) as Plain, struct.$schema);
 
 type Plain = Readonly<Record<string, unknown>>;
 
@@ -63,7 +63,7 @@ const dumpValue = (value: unknown, type: SchemaType): string => {
       return "cap";
     case "anyPointer": {
       if (!(value instanceof AnyPointerReader)) return "cap";
-      return dumpUntyped(value._segment, value._position, value._depth);
+      return dumpUntyped(value.$segment, value.$position, value.$depth);
     }
     default:
       return String(value);

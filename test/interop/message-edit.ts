@@ -41,12 +41,12 @@ const isOfPointers = (type: SchemaType): boolean =>
  * of each union becomes the active one first.
  */
 export const changeStruct = (struct: StructBuilder, depth: number, switches: boolean): void => {
-  const schema = struct._schema;
+  const schema = struct.$schema;
   const last = schema.unionFields.at(-1);
   if (switches && last !== undefined) clear(struct, last);
   for (const field of schema.fields) {
     const { type } = field;
-    if (field.isUnionMember && (struct as Loose)._union[tagOf(struct)]?.schema !== field) continue;
+    if (field.isUnionMember && (struct as Loose).$union[tagOf(struct)]?.schema !== field) continue;
     if (field.isGroup) changeStruct(get(struct, field) as StructBuilder, depth, switches);
     else if (type.which === "struct") {
       if (depth === 0 || has(struct, field)) changeStruct(get(struct, field) as StructBuilder, depth + 1, switches);
@@ -59,7 +59,7 @@ export const changeStruct = (struct: StructBuilder, depth: number, switches: boo
   }
 };
 
-const tagOf = (struct: StructBuilder): number => struct._segment.view.getUint16(struct._data + struct._tag, true);
+const tagOf = (struct: StructBuilder): number => struct.$segment.view.getUint16(struct.$data + struct.$tag, true);
 
 const changeList = (list: Loose, type: SchemaType, depth: number, switches: boolean): void => {
   for (let i = 0; i < list.length; i++) {

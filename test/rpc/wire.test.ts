@@ -188,10 +188,10 @@ describe("messages", () => {
       const message = new wire.OutgoingMessage(form);
       const read = new MessageReader(message.segments).root<Loose>(rpc.Message.Reader);
       expect(read.which()).to.equal(form === wire.messageForms.results ? "return" : nameOf(form));
-      expect(reopened(message)._data).to.equal(form.at);
+      expect(reopened(message).$data).to.equal(form.at);
     }
     const place = (form: wire.MessageForm, pointer: number): number =>
-      wire.child(reopened(new wire.OutgoingMessage(form)), pointer)._data;
+      wire.child(reopened(new wire.OutgoingMessage(form)), pointer).$data;
     expect([place(call, 0), place(call, 1)]).to.deep.equal([call.part(0), call.part(1)]);
     expect([place(results, 0), place(disembargo, 0)]).to.deep.equal([results.part(0), disembargo.part(0)]);
   });
@@ -230,7 +230,7 @@ describe("messages", () => {
     ]);
     expect(wire.bit(short, 33)).to.equal(false);
     expect(wire.hasPointer(short, 0)).to.equal(false);
-    expect(wire.child(short, 0)).to.include({ _dataBytes: 0, _pointerCount: 0 });
+    expect(wire.child(short, 0)).to.include({ $dataBytes: 0, $pointerCount: 0 });
     expect(readException(short, 100)).to.deep.equal({ kind: "failed", reason: "" });
     expect(wire.readCapTable(short, 1, 64)).to.deep.equal([]);
   });
@@ -238,8 +238,8 @@ describe("messages", () => {
   it("may have a transform or a table in the place of what is none: it is an error", () => {
     const message = rpc.Message.newMessage();
     const payload = message.init("call").params;
-    payload._segment.view.setInt32(payload._data + payload._dataBytes + 8, 0, true);
-    payload._segment.view.setInt32(payload._data + payload._dataBytes + 12, 1, true);
+    payload.$segment.view.setInt32(payload.$data + payload.$dataBytes + 8, 0, true);
+    payload.$segment.view.setInt32(payload.$data + payload.$dataBytes + 12, 1, true);
     const [segment] = encode(message);
     const read = wire.child(wire.child(new MessageReader([segment as Uint8Array]).root(Struct), 0), 1);
     expectError("CAPNP_POINTER_KIND", () => wire.readCapTable(read, 10, 64));

@@ -236,7 +236,7 @@ describe("what is of any type", () => {
     const { capability } = { capability: { addRef: () => capability, release: () => undefined } };
     const [a, b] = [0, 1].map(() => {
       const message = Any.newMessage();
-      const { _segment: segment, _position: position } = message.pointer;
+      const { $segment: segment, $position: position } = message.pointer;
       segment.view.setInt32(position, 3, true);
       segment.view.setInt32(position + 4, segment.arena.capTable.add({ ...capability }), true);
       return message;

@@ -63,7 +63,7 @@ describe("equals", () => {
     const holder = (n: number) => {
       const message = readAs(Holder, [words([0, 1 | (2 << 16)], [n, 0], [3, 0], [0, 0])]);
       const capability = { addRef: () => capability, release: () => undefined };
-      message._segment.arena.capTable.add(capability);
+      message.$segment.arena.capTable.add(capability);
       return message;
     };
     const one = holder(1);

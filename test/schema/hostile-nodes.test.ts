@@ -107,7 +107,7 @@ describe("a node made to do harm", () => {
     const loader = loaderOf(nodes);
     let value: Loose = loader.getStruct(byName(nodes, "Grow").id).structClass.newMessage();
     for (let depth = 0; depth < 200; depth++) value = value.init("next");
-    expect(value._schema.path).to.equal("Grow");
+    expect(value.$schema.path).to.equal("Grow");
   });
 
   it("that extends itself, or another that extends it, has an end", () => {

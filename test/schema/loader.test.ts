@@ -91,7 +91,7 @@ describe("a schema loader", () => {
     ["a pointer behind the pointer section", node([slot("name", "text", 1)]), "1 pointers"],
     ["two fields of one name", node([slot("a", "uint32", 0), slot("a", "text", 0)]), '"a"'],
     ["a field without a name", node([slot("", "uint32", 0)]), "no name"],
-    ["a field that hides the library's own", node([slot("_segment", "uint32", 0)]), "_segment"],
+    ["a field that hides the library's own", node([slot("$segment", "uint32", 0)]), "$segment"],
     ["a union of one", node([slot("a", "uint32", 0, 0)]), "only one"],
     ["a discriminant too large", node([slot("a", "uint32", 0, 0), slot("b", "uint32", 0, 2)]), "discriminant 2"],
     ["a discriminant twice", node([slot("a", "uint32", 0, 0), slot("b", "uint32", 0, 0)]), "discriminant 0"],

@@ -160,7 +160,7 @@ describe("an orphan", () => {
     };
     const message = AllTypes.newMessage();
     const pointer = message.structField.anyField;
-    const { _segment: segment, _position: position } = pointer;
+    const { $segment: segment, $position: position } = pointer;
     segment.view.setInt32(position, 3, true);
     segment.view.setInt32(position + 4, segment.arena.capTable.add(capability), true);
     const other = AllTypes.newMessage();

@@ -414,7 +414,7 @@ describe("a struct class", () => {
 
     it("tells the number of a member that is newer than this schema", () => {
       const shape = Shapes.newMessage();
-      shape._segment.view.setUint16(shape._data + shape._tag, 40, true);
+      shape.$segment.view.setUint16(shape.$data + shape.$tag, 40, true);
       const reader = received(shape);
       expect(reader.which()).to.equal(40);
       expectError("CAPNP_UNION_MEMBER", () => reader.side, "member 40");

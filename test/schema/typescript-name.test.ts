@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { expectError } from "../support/errors.ts";
 import { parseLoosely } from "../support/loose.ts";
 import { received } from "../support/messages.ts";
 
@@ -43,6 +44,45 @@ describe("a field or method that /capstan/typescript.capnp renames", () => {
     }
     const client = new Calls.Client(new Impl());
     expect((await client.andThen({ kind: "k" })).class).to.equal("k!");
+    client.release();
+  });
+
+  it("cannot take the name of another, nor one of the library's own", () => {
+    const struct = (name: string) =>
+      `using TypeScript = import "/capstan/typescript.capnp";
+      struct Things { a @0 :Text $TypeScript.name("${name}"); b @1 :Text; c @2 :Text $TypeScript.name("a"); }`;
+    expectError(
+      "CAPNP_SCHEMA",
+      () => parseLoosely(struct("b")).Things,
+      'Things has two members that are called "b" in TypeScript',
+    );
+    expectError(
+      "CAPNP_SCHEMA",
+      () => parseLoosely(struct("$segment")).Things,
+      'Things has a member that is called "$segment"',
+    );
+    expect(parseLoosely(struct("d")).Things.newMessage({ d: "1", b: "2", a: "3" }).toText()).to.equal(
+      '(a = "1", b = "2", c = "3")',
+    );
+  });
+});
+
+describe("a param whose name begins with an underscore, as C++ takes it", () => {
+  const { Calls } = parseLoosely(`
+    interface Calls {
+      call @0 (_segment :Text, __proto__ :Text, _calls :Calls) -> (_place :Text, _self :Calls);
+    }`);
+
+  it("is a name as any other, in params, results and pipelines", async () => {
+    class Impl extends Calls.Server {
+      call({ _segment, _calls }: { _segment: string; _calls: unknown }) {
+        return { _place: `${_segment}!`, _self: _calls ?? this };
+      }
+    }
+    const client = new Calls.Client(new Impl());
+    const promise = client.call({ _segment: "s" });
+    const again = await promise._self.call({ _segment: "again" });
+    expect([(await promise)._place, again._place]).to.deep.equal(["s!", "again!"]);
     client.release();
   });
 });

@@ -111,7 +111,7 @@ describe("the canonical form", () => {
     const message = new MessageBuilder();
     const root = message.initRoot(Struct, 0, 1);
     const capability = { addRef: () => capability, release: () => undefined };
-    setCapability(root._segment, root._data, capability);
+    setCapability(root.$segment, root.$data, capability);
     expectError("CAPNP_POINTER_KIND", () => canonicalize(root), "capabilities");
     expect(isCanonical(message.segments())).to.equal(false);
   });

@@ -515,7 +515,7 @@ describe("an orphan, as in C++", () => {
         expect(plain(orphan.getReader())).to.deep.equal(value.slice(0, cut));
         expect(places.subarray(after * 8).every((byte) => byte === 0)).to.equal(true);
         if (typeof orphan.get() === "object") {
-          expect(orphan.get()._segment ?? places.buffer).to.equal(orphan.getReader()._segment ?? places.buffer);
+          expect(orphan.get().$segment ?? places.buffer).to.equal(orphan.getReader().$segment ?? places.buffer);
         }
       });
 
@@ -523,12 +523,12 @@ describe("an orphan, as in C++", () => {
         const message = new MessageBuilder();
         const orphan = filled(name, message, type, old);
         const value = plain(orphan.getReader());
-        const start = orphan.getReader()._start;
+        const start = orphan.getReader().$start;
         const [before] = wordsIn(message) as [number];
         orphan.truncate(long);
         const [after] = wordsIn(message) as [number];
         if (words !== undefined) expect(after).to.equal(words[2]);
-        expect(orphan.getReader()._start).to.equal(start);
+        expect(orphan.getReader().$start).to.equal(start);
         expect(plain(orphan.getReader())).to.deep.equal([
           ...value,
           ...Array.from({ length: long - old }, () => emptyElement(name)),

@@ -31,7 +31,7 @@ const check = (read: Loose): void => {
 const messageOf = (segments: number): Loose => {
   if (segments === 1) return AllTypes.newMessage(example, { firstSegmentWords: 4096 });
   const message = AllTypes.newMessage(example, { firstSegmentWords: 1, allocation: "fixed" });
-  const { arena } = message._segment;
+  const { arena } = message.$segment;
   while (arena.segments.length < segments) arena.addExternal(new Uint8Array(8));
   return message;
 };

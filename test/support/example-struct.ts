@@ -60,14 +60,14 @@ const fieldsToSet = (schema: StructSchema, shared: number): FieldSchema[] => {
 };
 
 export const fillExample = (struct: StructBase, shared: number): void => {
-  for (const field of fieldsToSet(struct._schema, shared)) {
+  for (const field of fieldsToSet(struct.$schema, shared)) {
     if (field.isGroup) fillExample(init(struct, field) as StructBase, shared);
     else set(struct, field, exampleValue(field.type, ordinalOf(field)));
   }
 };
 
 export const checkExample = (struct: StructBase, shared: number): void => {
-  for (const field of fieldsToSet(struct._schema, shared)) {
+  for (const field of fieldsToSet(struct.$schema, shared)) {
     if (field.isGroup) checkExample(get(struct, field) as StructBase, shared);
     else if (ordinalOf(field) < shared) checkValue(get(struct, field), field.type, ordinalOf(field));
   }

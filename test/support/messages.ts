@@ -6,7 +6,7 @@ import type { Loose } from "./loose.ts";
 
 /** Copies of the used parts of the segments of the message that a builder is in. */
 export const segmentsOf = (builder: Struct): Uint8Array[] =>
-  builder._segment.arena.segments.map((segment) => segment.bytes.slice(0, segment.end));
+  builder.$segment.arena.segments.map((segment) => segment.bytes.slice(0, segment.end));
 
 /** The same as one stream of bytes, with the segment table. */
 export const framed = (builder: Struct): Buffer => {
@@ -35,8 +35,8 @@ export const readAs = (type: StructClass, segments: readonly Uint8Array[], optio
   new MessageReader(segments, options).root(type.Reader);
 
 /** What arrives where a builder's message is sent. */
-export const received = (builder: Struct & { readonly _class: StructClass }): Loose =>
-  readAs(builder._class, segmentsOf(builder));
+export const received = (builder: Struct & { readonly $class: StructClass }): Loose =>
+  readAs(builder.$class, segmentsOf(builder));
 
 /** A segment of words, each given as its low and high half. */
 export const words = (...halves: readonly (readonly [number, number])[]): Uint8Array => {

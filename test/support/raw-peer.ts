@@ -62,7 +62,7 @@ export const interleaved = (templates: readonly FrameTemplate[], from: number, t
 const template = (message: OutgoingMessage): FrameTemplate => {
   const frame = encodeFrame(message.segments);
   // The header of one segment is a word.
-  return new FrameTemplate(frame, [8 + message.at._data]);
+  return new FrameTemplate(frame, [8 + message.at.$data]);
 };
 
 export const bootstraps = (): FrameTemplate => template(new OutgoingMessage(messageForms.bootstrap));

@@ -10,7 +10,7 @@ import { emptyTables, Servers, settle, tablesOf } from "./vats.ts";
 
 /** Makes a pointer of a struct that is being built a capability pointer, whether the table has such an entry or not. */
 export const setIndex = (struct: Struct, pointer: number, index: number): void =>
-  setCapabilityIndex(struct._segment, pointerPosition(struct, pointer), index);
+  setCapabilityIndex(struct.$segment, pointerPosition(struct, pointer), index);
 
 /** A vat, and a peer of it that sends exactly what the test says. */
 export class ScriptedPeer {

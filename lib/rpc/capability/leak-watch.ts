@@ -33,7 +33,7 @@ class LeakWatch {
 
   /** A client was made. */
   made(client: object, hook: ClientHook): void {
-    const { _schema: schema } = client as { readonly _schema?: { readonly path: string } };
+    const { $schema: schema } = client as { readonly $schema?: { readonly path: string } };
     this.#clients.register(client, { hook, type: schema?.path ?? "", stack: here() }, client);
   }
 

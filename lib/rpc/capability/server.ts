@@ -11,10 +11,10 @@ import type { StreamRun } from "./stream-run.ts";
  */
 export abstract class Server {
   /** Runs a method by its ids. Made from the schema by the class builder. @internal */
-  abstract _dispatch(interfaceId: bigint, methodId: number, context: CallContext): void | PromiseLike<void> | StreamRun;
+  abstract $dispatch(interfaceId: bigint, methodId: number, context: CallContext): void | PromiseLike<void> | StreamRun;
 
   /** True where `close` is a method of the interface, for callers and not for us. @internal */
-  get _closeIsMethod(): boolean {
+  get $closeIsMethod(): boolean {
     return false;
   }
 }
@@ -43,7 +43,7 @@ const dispose = (server: Server): void => {
   const { [Symbol.dispose]: disposer, close } = server as Server & Disposable;
   try {
     if (typeof disposer === "function") disposer.call(server);
-    else if (typeof close === "function" && !server._closeIsMethod) {
+    else if (typeof close === "function" && !server.$closeIsMethod) {
       const closing = close.call(server);
       if (closing instanceof Promise) closing.catch((error: unknown) => reportDisposeError(error));
     }
@@ -60,7 +60,7 @@ export const serverHook = (server: Server): ClientHook => {
   const known = hooks.get(server);
   if (known !== undefined) return known.addRef();
   const hook = new LocalClient({
-    dispatch: (interfaceId, methodId, context) => server._dispatch(interfaceId, methodId, context),
+    dispatch: (interfaceId, methodId, context) => server.$dispatch(interfaceId, methodId, context),
     released: () => {
       hooks.delete(server);
       dispose(server);

@@ -145,7 +145,7 @@ const tellApart = (descriptors: readonly CapDescriptor[], entries: (ClientHook |
 
 /** Receives every capability of a payload, used or not: each was counted by the peer and must be released. */
 export const receiveCapTable = (state: ConnectionState, payload: Struct): ReceivedCapTable => {
-  if (payload._pointerCount < 2 || isNull(payload._segment, pointerPosition(payload, 1))) return noCapabilities;
+  if (payload.$pointerCount < 2 || isNull(payload.$segment, pointerPosition(payload, 1))) return noCapabilities;
   const descriptors = readCapTable(payload, state.limits.maxCapabilitiesPerMessage, state.limits.maxTransformOps);
   if (descriptors.length === 0) return noCapabilities;
   let isAnyReflected = false;

@@ -95,8 +95,8 @@ const newAnswerId = (state: ConnectionState, id: number): AnswerId => {
 };
 
 const pointerPayload = (s: Struct, index: number): Payload =>
-  index < s._pointerCount
-    ? new Payload(s._segment, pointerPosition(s, index), s._depth)
+  index < s.$pointerCount
+    ? new Payload(s.$segment, pointerPosition(s, index), s.$depth)
     : new Payload(nullWord, 0, defaultNestingLimit);
 
 const nullWord = new Segment(emptySegment.arena, 0, new Uint8Array(8), 8);

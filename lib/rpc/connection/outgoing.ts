@@ -28,7 +28,7 @@ export const sendBootstrap = (state: ConnectionState, question: QuestionId, obje
   const message = new OutgoingMessage(messageForms.bootstrap);
   setU32(message.at, 0, question);
   if (objectId !== undefined) {
-    copyPointer(message.at._segment, pointerPosition(message.at, 0), objectId.rootSegment, 0, unlimitedNesting);
+    copyPointer(message.at.$segment, pointerPosition(message.at, 0), objectId.rootSegment, 0, unlimitedNesting);
   }
   state.asked();
   state.send(message);
@@ -126,7 +126,7 @@ export const sendUnimplemented = (state: ConnectionState, echoed: MessageReader)
   arena.capTable = new IndexTable();
   builder.arena.capTable = new IndexTable();
   const root = builder.initRoot(Struct, 8, 1);
-  root._segment.view.setUint16(root._data, messageTag.unimplemented, true);
-  copyPointer(root._segment, pointerPosition(root, 0), echoed.rootSegment, 0, state.limits.nestingLimit);
+  root.$segment.view.setUint16(root.$data, messageTag.unimplemented, true);
+  copyPointer(root.$segment, pointerPosition(root, 0), echoed.rootSegment, 0, state.limits.nestingLimit);
   state.sendSegments(builder.segments());
 };

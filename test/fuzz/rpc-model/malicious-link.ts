@@ -229,7 +229,7 @@ export class MaliciousLink extends Link {
     payload.capTable = Array.from({ length: count }, () => this.#descriptor());
     const content = payload.content.init(type);
     const { pointerCount } = type;
-    const pack = content._fields?.has("pack") ? content.init("pack") : undefined;
+    const pack = content.$fields?.has("pack") ? content.init("pack") : undefined;
     for (let at = 0; at < (pack === undefined ? pointerCount : 4); at++) {
       if (random.below(3) === 0) setIndex(pack ?? content, at, random.below(count + 1));
     }

@@ -157,10 +157,10 @@ describe("capabilities within a vat", () => {
   it("are upcast to what their interface extends, and to nothing else", async () => {
     const counted = new Counted();
     const extended = new Extended.Client(counted.extended());
-    expect(extended._schema).to.equal(Extended.schema);
+    expect(extended.$schema).to.equal(Extended.schema);
     const greeter = extended.upcast(Greeter);
     expect(greeter).to.be.instanceOf(Greeter.Client);
-    expect(greeter._schema).to.equal(Greeter.schema);
+    expect(greeter.$schema).to.equal(Greeter.schema);
     expectError("CAPNP_TYPE", () => greeter.upcast(Extended), "Greeter", "Extended", "castAs");
     const untyped = clientOf(undefined, Client.hook(extended).addRef());
     expectError("CAPNP_TYPE", () => upcast(untyped as never, Greeter), "unknown interface");
@@ -386,7 +386,7 @@ describe("capabilities of an interface that is known only at run time", () => {
     const client = new Pipeline.Client(counted.pipeline());
     const call = client.getAnyCap(234, inner.greeter());
     const { cap } = call.outBox;
-    expect(cap._schema).to.equal(undefined);
+    expect(cap.$schema).to.equal(undefined);
     const [greeter, extended] = [cap.castAs(Greeter), cap.castAs(Extended)];
     const [foo, grault] = [greeter.foo(321), extended.grault()];
     expect([counted.calls, inner.calls]).to.deep.equal([0, 0]);

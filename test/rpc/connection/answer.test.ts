@@ -134,7 +134,7 @@ describe("an answer", () => {
     await ScriptedPeer.ofNode().call(1, { importedCap: 3 }, "add").expectAbort("unknown export 3");
     await ScriptedPeer.ofNode()
       .call(1, { importedCap: 0 }, "add", undefined, (call) => {
-        call.target._segment.view.setUint16(call.target._data + 4, 2, true);
+        call.target.$segment.view.setUint16(call.target.$data + 4, 2, true);
       })
       .expectAbort("unknown MessageTarget 2");
   });
@@ -165,8 +165,8 @@ describe("an answer", () => {
   it("to no params at all has params of default values", async () => {
     const peer = await withNode({ add: ({ a, b }: Loose) => a + b + 1 });
     peer.call(1, { importedCap: 0 }, "add", undefined, (call) => {
-      call._segment.view.setInt32(call._data + call._dataBytes + 8, 0, true);
-      call._segment.view.setInt32(call._data + call._dataBytes + 12, 0, true);
+      call.$segment.view.setInt32(call.$data + call.$dataBytes + 8, 0, true);
+      call.$segment.view.setInt32(call.$data + call.$dataBytes + 12, 0, true);
     });
     const [{ return: ret }] = await peer.heard();
     expect(ret.which()).to.equal("results");
@@ -274,7 +274,7 @@ describe("an answer", () => {
         const pack = params.init("pack");
         setIndex(pack, 0, 1000);
         const caps = pack.init("caps", 3);
-        const { _segment: segment, _start: start } = caps;
+        const { $segment: segment, $start: start } = caps;
         for (let i = 0; i < 3; i++) {
           segment.view.setUint32(start + i * 8, 3, true);
           segment.view.setUint32(start + i * 8 + 4, i, true);
@@ -298,7 +298,7 @@ describe("an answer", () => {
     unknown.call(1, { importedCap: 0 }, "void", undefined, (call) => {
       call.params.capTable = [{ receiverHosted: 0 }, { none: null }];
       const [, second] = [...call.params.capTable];
-      second._segment.view.setUint16(second._data, 6, true);
+      second.$segment.view.setUint16(second.$data, 6, true);
     });
     await unknown.expectAbort("unknown CapDescriptor 6");
     const many = await withNode({}, { limits: { maxCapabilitiesPerMessage: 3 } });

@@ -39,12 +39,12 @@ describe("a message that is not implemented", () => {
     for (const tag of [14, 15, 255, 256, 32767, 32768, 65535]) {
       peer.send((message) => {
         message.init("finish").questionId = 0xabcdef;
-        message._segment.view.setUint16(message._data, tag, true);
+        message.$segment.view.setUint16(message.$data, tag, true);
       });
       const [echo] = await peer.heard();
       expect(echo.which()).to.equal("unimplemented");
       expect(echo.unimplemented.which()).to.equal(tag);
-      echo.unimplemented._segment.view.setUint16(echo.unimplemented._data, 4, true);
+      echo.unimplemented.$segment.view.setUint16(echo.unimplemented.$data, 4, true);
       expect(echo.unimplemented.finish.questionId).to.equal(0xabcdef);
     }
     await peer.expectEmpty();
@@ -72,7 +72,7 @@ describe("a message that is not implemented", () => {
     expect([...call.params.capTable].map((cap: Loose) => cap.senderHosted)).to.deep.equal([8, 9]);
     const params = call.params.content.as(Node.schema.allMethods.get("two").params.structClass);
     const indices = [0, 1].map((i) =>
-      params._segment.view.getUint32(params._data + params._dataBytes + i * 8 + 4, true),
+      params.$segment.view.getUint32(params.$data + params.$dataBytes + i * 8 + 4, true),
     );
     expect(indices).to.deep.equal([1, 0]);
     expect(peer.vat.stats()).to.include({ answers: 1, imports: 0 });
@@ -88,9 +88,9 @@ describe("a message that is not implemented", () => {
       for (let i = 0; i < 20; i++) {
         const next = at.init("nested");
         // Both pointers lead to the same struct: 2^20 of them, to who walks all paths.
-        const { _segment: segment } = at;
-        const pointer = (index: number): number => at._data + at._dataBytes + index * 8;
-        segment.view.setInt32(pointer(2), (((next._data - pointer(2) - 8) / 8) << 2) | 0, true);
+        const { $segment: segment } = at;
+        const pointer = (index: number): number => at.$data + at.$dataBytes + index * 8;
+        segment.view.setInt32(pointer(2), (((next.$data - pointer(2) - 8) / 8) << 2) | 0, true);
         segment.view.setInt32(pointer(2) + 4, segment.view.getInt32(pointer(5) + 4, true), true);
         at = next;
       }

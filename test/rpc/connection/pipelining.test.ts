@@ -297,7 +297,7 @@ describe("a transform", () => {
     await peer.bootstrap().heard();
     peer.call(1, { importedCap: 0 }, "order", undefined, (call) => {
       const op = call.target.init("promisedAnswer").init("transform", 1).at(0);
-      op._segment.view.setUint16(op._data, 2, true);
+      op.$segment.view.setUint16(op.$data, 2, true);
     });
     await peer.expectAbort("unknown PromisedAnswer.Op 2");
   });
@@ -314,8 +314,8 @@ describe("a transform", () => {
     peer.return(1, "deep", (results) => {
       // level.next -> the struct that holds it
       const inner = results.init("level");
-      inner._segment.view.setInt32(inner._data + inner._dataBytes, -2 << 2, true);
-      inner._segment.view.setInt32(inner._data + inner._dataBytes + 4, 1 | (2 << 16), true);
+      inner.$segment.view.setInt32(inner.$data + inner.$dataBytes, -2 << 2, true);
+      inner.$segment.view.setInt32(inner.$data + inner.$dataBytes + 4, 1 | (2 << 16), true);
     });
     peer.send({ return: { answerId: 2, releaseParamCaps: false, exception: { reason: "x" } } });
     await peer.settle();

@@ -224,7 +224,7 @@ describe("a question", () => {
     peer.send((message) => {
       const ret = message.init("return");
       ret.resultsSentElsewhere = null;
-      ret._segment.view.setUint16(ret._data + 6, 9, true);
+      ret.$segment.view.setUint16(ret.$data + 6, 9, true);
     });
     await peer.settle();
     await rejection(call);
@@ -260,7 +260,7 @@ describe("a question", () => {
       const ret = message.init("return");
       ret.answerId = 1;
       ret.releaseParamCaps = false;
-      message._segment.view.setInt32(ret._data + ret._dataBytes, 0, true);
+      message.$segment.view.setInt32(ret.$data + ret.$dataBytes, 0, true);
     });
     await peer.heard();
     expect((await calls[0]).sum).to.equal(0);

@@ -167,7 +167,7 @@ export const built = (
 
 const fillStruct = (random: Random, struct: StructBuilder, plain: Plain): void => {
   for (const [name, value] of Object.entries(plain)) {
-    const { type, isGroup } = struct._schema.field(name);
+    const { type, isGroup } = struct.$schema.field(name);
     if (type.which === "struct" && (isGroup || random.chance(0.7))) {
       fillStruct(random, init(struct, name) as StructBuilder, value as Plain);
     } else if (type.which === "list" && random.chance(0.7)) {
