@@ -35,5 +35,4 @@ const typescriptName = ({ name, annotations }: Member): string => {
   return value?.which === "text" && value.value !== "" ? value.value : name;
 };
 
-const unusable = (why: string): CapnpError =>
-  new CapnpError("CAPNP_SCHEMA", `${why}: choose another $name.`);
+const unusable = (why: string): CapnpError => new CapnpError("CAPNP_SCHEMA", `${why}: choose another $name.`);
