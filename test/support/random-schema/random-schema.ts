@@ -349,7 +349,10 @@ class SchemaWriter {
       const isPointer = type.which !== "data" && !isEnum(type);
       const value = isPointer && random.chance(0.1) ? " = null" : this.#default(type, place).text;
       const annotations = this.#annotations("param", placeIn(place.scope), unlimited).map((piece) => piece.text);
-      return `${memberName(random, names)} :${text}${value}${annotations.join("")}`;
+      // C++ holds params to no style.
+      const name = memberName(random, names);
+      const styled = random.pick([name, name, name, name, `_${name}`, `${name[0]?.toUpperCase()}${name.slice(1)}`]);
+      return `${styled} :${text}${value}${annotations.join("")}`;
     });
     return `(${params.join(random.pick([", ", ",", ",\n    "]))})`;
   }
