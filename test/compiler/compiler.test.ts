@@ -87,6 +87,15 @@ describe("compile", () => {
     );
   });
 
+  it("refuses two params or results of one name, which C++ calls a bug of its compiler", () => {
+    expect(errorsOf("interface I { m @0 (a :Int8, A :Int8, a :Text) -> (a :Int8, a :Int8); }")).to.deep.equal([
+      "a.capnp:2:39-40: error: 'a' is already defined in this scope.",
+      "a.capnp:2:21-22: error: 'a' previously defined here.",
+      "a.capnp:2:61-62: error: 'a' is already defined in this scope.",
+      "a.capnp:2:52-53: error: 'a' previously defined here.",
+    ]);
+  });
+
   it("refuses a layout on which old and new versions of Cap'n Proto disagree", () => {
     const errors = errorsOf("struct A { u :union { a @0 :Void; v :union { b @1 :Int8; c @2 :Int16; } d @3 :Int64; } }");
     expect(errors).to.have.lengthOf(1);
