@@ -1,4 +1,4 @@
-import type { Declaration, DeclarationKind, Expression, LocatedInteger, LocatedText, Param } from "./ast.ts";
+import type { Declaration, DeclarationKind, Expression, LocatedInteger, LocatedText, ParamList } from "./ast.ts";
 import type { ErrorReporter } from "./diagnostics.ts";
 
 /** The last name in an expression, which tells whether an alias of it names a type. */
@@ -35,12 +35,10 @@ export class NameChecker {
     }
   }
 
-  /**
-   * Params are held to no style. The C++ compiler tells of two with one name as of a bug of its own, at the method; these are
-   * its words for fields.
-   */
-  checkParams(params: readonly Param[]): void {
-    for (const { name } of params) if (name.text !== "") this.#checkUnique({ name, kind: "field" });
+  /** Params are held to no style. */
+  checkParams(list: ParamList | undefined): void {
+    if (list?.which !== "named") return;
+    for (const { name } of list.params) if (name.text !== "") this.#checkUnique({ name, kind: "field" });
   }
 
   #checkUnique({ name, kind }: Pick<Declaration, "name" | "kind">): void {

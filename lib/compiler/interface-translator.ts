@@ -17,7 +17,7 @@ import {
   sourceInfoDraft,
   structDraft,
 } from "./draft.ts";
-import { NameChecker, OrdinalChecker, ordinalKey } from "./duplicates.ts";
+import { OrdinalChecker, ordinalKey } from "./duplicates.ts";
 import { expressionText } from "./expression-text.ts";
 import { type ImplicitParameters, noImplicitParameters, type Resolver } from "./resolver.ts";
 import { type StructContext, StructTranslator } from "./struct-translator.ts";
@@ -137,7 +137,6 @@ class ParamListCompiler {
       body: structDraft(false),
     };
     const own = { node, sourceInfo: sourceInfoDraft() };
-    new NameChecker(this.#context.errors).checkParams(list.params);
     new StructTranslator(this.#context, { scopeId: id, names: this.#implicit }).translateParams(list.params, own);
     this.#context.paramStructs.push(own);
     // the C++ compiler leaves the struct's own parameters unbound here, and so must we: nodes are compared across peers

@@ -1,4 +1,4 @@
-import type { Node, NodeBody, StructBody, Type, Value } from "../schema/node.ts";
+import { maxValueNesting, type Node, type NodeBody, type StructBody, type Type, type Value } from "../schema/node.ts";
 import {
   type AnnotationApplication,
   type AnnotationTarget,
@@ -30,7 +30,7 @@ import { type ImplicitParameters, type NodeKind, noImplicitParameters, type Reso
 import { type StructContext, StructTranslator } from "./struct-translator.ts";
 import { type Bindings, bindType } from "./type-binding.ts";
 import type { ValueBudget } from "./value-budget.ts";
-import { type ListImage, type StructImage, totalWords } from "./value-image.ts";
+import { type ListImage, sizeOf, type StructImage } from "./value-image.ts";
 import { type ValueContext, ValueReader } from "./values.ts";
 
 /** A declaration that becomes a node of its own. */
@@ -101,6 +101,19 @@ export class NodeTranslator implements Outline, StructContext, ValueContext {
     node.annotations = this.compileAnnotations(declaration.annotations, declaration.kind);
     this.#isOutlined = true;
     this.isBroken = ![this.node, ...this.auxiliaries.map((auxiliary) => auxiliary.node)].every(isLoadable);
+    if (this.isBroken && !this.errors.hadErrors) this.#reportTwins(declaration);
+  }
+
+  /**
+   * The C++ compiler tells of two params of one name only where nothing else is wrong so far, and as of a bug of its own, at the
+   * method; these are its words for fields.
+   */
+  #reportTwins({ members }: NodeDeclaration): void {
+    for (const member of members) {
+      if (member.kind !== "method") continue;
+      new NameChecker(this.errors).checkParams(member.params);
+      new NameChecker(this.errors).checkParams(member.results);
+    }
   }
 
   /** The nodes made along with this one. */
@@ -205,7 +218,13 @@ export class NodeTranslator implements Outline, StructContext, ValueContext {
       const bound = bindType(type, bindings);
       const literal = this.#reader.read(source, bound);
       if (literal === undefined) return;
-      if (this.budget.take(totalWords(imageOf(literal)))) assign(toValue(literal, bound), normalized(literal, bound));
+      const { words, levels } = sizeOf(imageOf(literal));
+      if (levels > maxValueNesting) {
+        this.errors.report(
+          source,
+          `Values nest deeper than ${maxValueNesting} levels; keep deep data outside of schemas.`,
+        );
+      } else if (this.budget.take(words)) assign(toValue(literal, bound), normalized(literal, bound));
       else this.errors.report(source, this.budget.message);
     };
     const needsTypes = ["list", "struct", "interface", "anyPointer"].includes(type.which);

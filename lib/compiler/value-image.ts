@@ -61,20 +61,34 @@ function childrenOf(image: ValueImage): readonly (ValueImage | undefined)[] {
   return image.which === "structs" ? image.elements.flatMap((element) => element.pointers) : [];
 }
 
-/** Words of `image` and all below it. What is held several times counts each time, but is looked at once. */
-export function totalWords(image: ValueImage | undefined, known = new Map<ValueImage, number>()): number {
-  if (image === undefined) return 0;
-  const counted = known.get(image);
-  if (counted !== undefined) return counted;
+/** What a value takes of a message, and how many pointers lead to what is deepest in it. */
+export interface ImageSize {
+  readonly words: number;
+  readonly levels: number;
+}
+
+const nothing: ImageSize = { words: 0, levels: 0 };
+
+/** The size of `image` and all below it. What is held several times counts each time, but is looked at once. */
+export function sizeOf(image: ValueImage | undefined, known = new Map<ValueImage, ImageSize>()): ImageSize {
+  if (image === undefined) return nothing;
+  const measured = known.get(image);
+  if (measured !== undefined) return measured;
   let words = wordsOf(image);
-  for (const child of childrenOf(image)) words += totalWords(child, known);
-  known.set(image, words);
-  return words;
+  let levels = 0;
+  for (const child of childrenOf(image)) {
+    const size = sizeOf(child, known);
+    words += size.words;
+    levels = Math.max(levels, size.levels);
+  }
+  const size = { words, levels: levels + 1 };
+  known.set(image, size);
+  return size;
 }
 
 /** One segment, unframed: the pointer to the value in word 0, what it points to behind it. No image: a null pointer. */
 export function encodeImage(image: ValueImage | undefined): Uint8Array {
-  const bytes = new Uint8Array(8 * (1 + totalWords(image)));
+  const bytes = new Uint8Array(8 * (1 + sizeOf(image).words));
   if (image !== undefined) new Encoder(bytes).place(0, image);
   return bytes;
 }

@@ -99,6 +99,12 @@ export interface Field {
 
 export const noDiscriminant = 0xffff;
 
+/**
+ * How many pointers may lead to what is deepest in a value. A value is written, read, copied and printed by functions that call
+ * themselves for each; constants that are made of others could nest without end.
+ */
+export const maxValueNesting = 512;
+
 export interface SlotBody {
   readonly which: "slot";
   /** In units of the field's own size, from the start of the data or pointer section. */

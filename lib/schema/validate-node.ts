@@ -7,6 +7,7 @@ import {
   type EnumBody,
   type Field,
   type InterfaceBody,
+  maxValueNesting,
   type Node,
   noDiscriminant,
   type SlotBody,
@@ -37,9 +38,6 @@ const dataBits: Readonly<Record<string, number>> = {
  * room in a message but time to read.
  */
 const maxVoidElements = 65_536;
-
-/** How deep the values of a node may nest. */
-const valueNesting = 64;
 
 /**
  * Checks that a node is consistent in itself, so that no accessor made from it reads or writes outside of its struct, and
@@ -252,10 +250,10 @@ class Validation {
     const { value: message } = value;
     if (message.length === 0 || message.length % 8 !== 0) throw this.#invalid(`${what} is not a message`);
     const words = message.length / 8;
-    const limits = { traversalLimitInWords: words + this.#voidElementsLeft, nestingLimit: valueNesting };
+    const limits = { traversalLimitInWords: words + this.#voidElementsLeft, nestingLimit: maxValueNesting };
     const arena = readerArena([message], limits);
     try {
-      pointerSize(arena.segment(0), 0, valueNesting);
+      pointerSize(arena.segment(0), 0, maxValueNesting);
     } catch (cause) {
       throw this.#invalid(`${what} is broken: ${(cause as Error).message}`, cause);
     }

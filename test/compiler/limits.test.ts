@@ -1,4 +1,8 @@
 import { expect } from "chai";
+import { SchemaLoader } from "../../lib/schema/loader.ts";
+import { toBytes } from "../../lib/schema/message-io.ts";
+import { decodeCompiledSchema, encodeCompiledSchema } from "../../lib/schema/node-codec.ts";
+import type { Loose } from "../support/loose.ts";
 import { compileText, errorsOf } from "./golden.ts";
 
 const many = 100_000;
@@ -53,6 +57,27 @@ describe("a long chain of declarations does not exhaust the stack", () => {
     const list = (i: number): string => `const a${i} :${"List(".repeat(200)}Int8${")".repeat(200)}`;
     const errors = errorsOf(lines(100, (i) => `${list(i)} = ${"[".repeat(199)}.a${i + 1}${"]".repeat(199)};`));
     expect(errors.join()).to.include(tooFar);
+  });
+
+  it("of constants in each other, of which 512 levels are no problem for anybody", () => {
+    // Each constant is finished when the next one is made of it.
+    const nested = (levels: readonly number[]): string =>
+      levels.reduce(
+        (text, level, i) => `${text}const c${i + 1} :S = ${"(s = ".repeat(level)}.c${i}${")".repeat(level)};\n`,
+        "struct S { s @0 :S; }\nconst c0 :S = ();\n",
+      );
+    expect(errorsOf(nested([250, 250, 12]))).to.deep.equal([
+      "a.capnp:6:15-90: error: Values nest deeper than 512 levels; keep deep data outside of schemas.",
+    ]);
+    expect(errorsOf(nested(Array.from({ length: 2000 }, () => 100))).length).to.be.greaterThan(300);
+
+    const { schema, diagnostics } = compileText({ "a.capnp": `${id(0)}${nested([250, 250, 11])}` });
+    expect(diagnostics).to.deep.equal([]);
+    const loader = new SchemaLoader();
+    loader.loadAll(decodeCompiledSchema(encodeCompiledSchema(schema)));
+    const { c3 } = loader.declare(loader.get(0x9000000000000000n)) as Loose;
+    expect(c3.toText()).to.equal(`${"(s = ".repeat(511)}()${")".repeat(511)}`);
+    expect(toBytes(c3)).to.have.lengthOf(8 + 8 * 513);
   });
 
   it("of annotations on annotations", () => {
