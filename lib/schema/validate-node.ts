@@ -125,12 +125,12 @@ class Validation {
   }
 
   #enum({ enumerants }: EnumBody): void {
-    if (enumerants.length > 0xffff) throw this.#invalid(`it has ${enumerants.length} enumerants, 65535 at most`);
+    if (enumerants.length > 0x10000) throw this.#invalid(`it has ${enumerants.length} enumerants, 65536 at most`);
     this.#members("enumerant", enumerants);
   }
 
   #interface({ methods, superclasses }: InterfaceBody): void {
-    if (methods.length > 0xffff) throw this.#invalid(`it has ${methods.length} methods, 65535 at most`);
+    if (methods.length > 0x10000) throw this.#invalid(`it has ${methods.length} methods, 65536 at most`);
     for (const { brand } of superclasses) this.#brand("a superclass", brand);
     this.#members("method", methods);
     for (const { name, paramBrand, resultBrand } of methods) {

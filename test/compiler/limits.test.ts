@@ -97,6 +97,19 @@ describe("a long chain of declarations does not exhaust the stack", () => {
   });
 });
 
+describe("an enum may have 65,536 enumerants, as many as there are ordinals", () => {
+  it("for the compiler and the loader", () => {
+    const { schema, diagnostics } = compileText({
+      "a.capnp": `${id(0)} enum E { ${lines(65_536, (i) => `e${i} @${i};`)} }`,
+    });
+    expect(diagnostics).to.deep.equal([]);
+    const loader = new SchemaLoader();
+    loader.loadAll(decodeCompiledSchema(encodeCompiledSchema(schema)));
+    const { E } = loader.declare(loader.get(0x9000000000000000n)) as Loose;
+    expect(E.e65535).to.equal("e65535");
+  });
+});
+
 describe("a few lines cannot ask for endless memory", () => {
   it("by aliases that double a type at each step", () => {
     const pairs = lines(60, (i) => `using A${i + 1} = Pair(A${i}, A${i});`);
