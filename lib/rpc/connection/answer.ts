@@ -396,7 +396,7 @@ export class Answer implements CallContext {
     }
     const { descriptors } = described;
     const { bytes } = message;
-    const error = tooLarge(state, bytes, "results", described);
+    const error = tooLarge(state, message, bytes, "results", described);
     if (error !== undefined) {
       this.#fail(error);
       return;

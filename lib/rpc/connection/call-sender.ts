@@ -128,7 +128,7 @@ class RemoteCall implements OutgoingCall {
     this.#target.writeTarget(this.#message.part(targetAt, "messageTarget"));
     const { bytes } = this.#message;
     this.#bytes = bytes;
-    const error = tooLarge(state, bytes, "params", described);
+    const error = tooLarge(state, this.#message, bytes, "params", described);
     if (error !== undefined) return error;
     const question = openQuestion(state, resultsFor);
     question.paramExports = exportIds(described.descriptors);

@@ -1,4 +1,5 @@
 import { CapnpError } from "../../errors.ts";
+import { defaultMaxSegments } from "../../serialization/framing.ts";
 import type { ClientHook } from "../capability/client-hook.ts";
 import { type CapDescriptor, type OutgoingMessage, writeCapTable } from "../wire.ts";
 import type { ConnectionState } from "./connection-state.ts";
@@ -38,13 +39,19 @@ export const describePayload = (
 /** Why a message is too large to be sent; what was described in it is taken back then. */
 export const tooLarge = (
   state: ConnectionState,
+  message: OutgoingMessage,
   bytes: number,
   what: "params" | "results",
   { descriptors }: DescribedPayload,
 ): CapnpError | undefined => {
   const { maxMessageBytes } = state.limits;
-  if (bytes <= maxMessageBytes) return undefined;
+  const segments = message.builder.arena.segments.length;
+  if (bytes <= maxMessageBytes && segments <= defaultMaxSegments) return undefined;
   for (const id of exportIds(descriptors)) releaseExport(state, id, 1);
+  if (segments > defaultMaxSegments) {
+    const text = `The ${what} of this call make a message of ${segments} segments; no reader takes more than ${defaultMaxSegments}. Each referenceExternalData makes one: set Data that is small, which is copied.`;
+    return new CapnpError("CAPNP_FRAME_TOO_LARGE", text);
+  }
   return new CapnpError(
     "CAPNP_FRAME_TOO_LARGE",
     `The ${what} of this call make a message of ${bytes} bytes; the limit is ${maxMessageBytes} (maxMessageBytes).`,

@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { referenceExternalData } from "../../../lib/schema/orphanage.ts";
 import type { Loose } from "../../support/loose.ts";
 import { describeCapTable, testSchema } from "../../support/rpc-messages.ts";
 import { ScriptedPeer, setIndex } from "../../support/scripted-peer.ts";
@@ -221,6 +222,25 @@ describe("an answer", () => {
     expect((await fine).data).to.have.lengthOf(100);
     expect(vats.servers.isDisposed(inner)).to.equal(true);
     packed[Symbol.dispose]();
+    client.release();
+    await vats.expectEmpty();
+  });
+
+  it("whose results have more segments than any reader takes is an exception, too", async () => {
+    const servers = new Servers();
+    const inner = servers.make();
+    const bootstrap = servers.make({
+      packed_context({ results }: Loose) {
+        results.cap = inner;
+        for (let i = 0; i < 511; i++) referenceExternalData(results, new Uint8Array(8));
+      },
+    });
+    const vats = new Vats({ servers, b: { bootstrap } });
+    const client = bootstrapOf(vats.a);
+    const error = rejection(client.packed());
+    await vats.settle();
+    expect((await error).message).to.include("The results of this call make a message of 512 segments");
+    expect(vats.servers.isDisposed(inner)).to.equal(true);
     client.release();
     await vats.expectEmpty();
   });

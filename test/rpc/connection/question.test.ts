@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { referenceExternalData } from "../../../lib/schema/orphanage.ts";
 import type { Loose } from "../../support/loose.ts";
 import { decode, describeCapTable, testSchema } from "../../support/rpc-messages.ts";
 import { ScriptedPeer, setIndex } from "../../support/scripted-peer.ts";
@@ -350,6 +351,21 @@ describe("a call whose params do not fit into a message", () => {
     expect(peer.servers.isDisposed(mine)).to.equal(true);
     expect((await rejection(call.pack.cap.order(1))).code).to.equal("CAPNP_FRAME_TOO_LARGE");
     call[Symbol.dispose]();
+    node.release();
+    await peer.expectEmpty();
+  });
+
+  it("fails likewise where they have more segments than any reader takes", async () => {
+    const { peer, node } = await withPeer();
+    const mine = peer.servers.make();
+    const request = node.packRequest();
+    request.init("pack").cap = mine;
+    for (let i = 0; i < 511; i++) referenceExternalData(request, new Uint8Array(8));
+    const error = await rejection(request.send());
+    expect(error.code).to.equal("CAPNP_FRAME_TOO_LARGE");
+    expect(error.message).to.include("512 segments");
+    expect(await peer.lines()).to.deep.equal([]);
+    expect(peer.servers.isDisposed(mine)).to.equal(true);
     node.release();
     await peer.expectEmpty();
   });
