@@ -1,7 +1,8 @@
-import type { CapnpError } from "../../errors.ts";
+import { CapnpError } from "../../errors.ts";
 import type { ClientHook } from "../capability/client-hook.ts";
 import type { PipelineRoom } from "../capability/pipeline.ts";
 import type { OutgoingCall } from "../capability/request.ts";
+import { reasonOf } from "../capability/thrown.ts";
 import type { Clock } from "../clock.ts";
 import type { ErrorReport } from "../exception.ts";
 import type { ConnectionLimits } from "../limits.ts";
@@ -180,9 +181,15 @@ export class ConnectionState {
 
   sendSegments(segments: readonly Uint8Array[], sent?: () => void): void {
     if (this.closedBy !== undefined) return;
-    this.tracer?.sent(segments);
     this.sent++;
-    this.#link.send(segments, sent);
+    try {
+      this.tracer?.sent(segments);
+      this.#link.send(segments, sent);
+    } catch (cause) {
+      // Whatever the message said, the peer does not know it: a call might wait for it for ever.
+      const text = `A message could not be sent: ${reasonOf(cause)}`;
+      this.breach(new CapnpError("CAPNP_DISCONNECTED", text, { cause }));
+    }
   }
 
   /** Counts round trips: a question went out, ... */

@@ -17,6 +17,26 @@ const closing = async () => {
   return { ...vats, call, closed };
 };
 
+describe("a connection whose transport fails to send", () => {
+  for (const [whose, end] of [
+    ["its own call", "a"],
+    ["a result", "b"],
+  ] as const) {
+    it(`is over, and no call waits for what was lost with ${whose}`, async () => {
+      const { vats, node } = Vats.withNode({ add: () => 3 });
+      await vats.settle();
+      vats.pair[end].send = () => {
+        throw new RangeError("no memory is left");
+      };
+      const error = await Promise.all([rejection(node.add(1, 2)), vats.settle()]).then(([lost]) => lost);
+      expect(error.kind).to.equal("disconnected");
+      expect(vats[end].closedBy?.message).to.include("A message could not be sent: no memory is left");
+      node.release();
+      await vats.expectEmptyAfterClose();
+    });
+  }
+});
+
 describe("closing a connection", () => {
   it("waits until its transport has closed; calls have failed by then", async () => {
     const { vats, node, call, closed } = await closing();
