@@ -1,3 +1,4 @@
+import { CapnpError } from "../errors.ts";
 import { type Logger, silent } from "../logger.ts";
 import type { CallContext } from "../rpc/capability/call-context.ts";
 import { canceledError } from "../rpc/capability/local-call-context.ts";
@@ -44,8 +45,13 @@ export class MethodContext {
 
   /** The results, built in the message that carries them. */
   get results(): StructBuilder {
+    const { segment } = this.#context.results();
+    if (segment.end === 0) {
+      const text = "The results of this call were sent. What a method sets later goes nowhere: return when all is set.";
+      throw new CapnpError("CAPNP_RELEASED", text);
+    }
     // The user has it, also after the method has returned.
-    this.#context.results().segment.isExposed = true;
+    segment.isExposed = true;
     return resultsBuilder(this.#context, this.#method);
   }
 

@@ -35,6 +35,39 @@ describe("the memory of messages", () => {
     await vats.expectEmpty();
   });
 
+  it("of results that were sent is another message's: who asks for them then is told", async () => {
+    const errors: Loose[] = [];
+    const contexts: Loose[] = [];
+    const { vats, node, server } = Vats.withNode({
+      add: ({ a, b }: Loose, context: Loose) => {
+        contexts.push(context);
+        return a + b;
+      },
+      echo: ({ cap }: Loose, context: Loose) => {
+        contexts.push(context);
+        return cap;
+      },
+    });
+    const sum = node.add(20, 22);
+    const echo = node.echo(server);
+    await vats.settle();
+    (await echo).cap.release();
+    await vats.settle();
+    const another = node.add(1, 2);
+    for (const context of contexts) {
+      try {
+        context.results.sum = 7;
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    await vats.settle();
+    expect(errors.map(({ code }) => code)).to.deep.equal(["CAPNP_RELEASED", "CAPNP_RELEASED"]);
+    expect([(await sum).sum, (await another).sum]).to.deep.equal([42, 3]);
+    node.release();
+    await vats.expectEmpty();
+  });
+
   it("of many messages under way at a time is never mixed up", async () => {
     const { vats, node } = Vats.withNode({
       data: ({ size }: Loose) => ({ data: new Uint8Array(size).fill(size & 0xff) }),
