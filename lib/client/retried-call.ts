@@ -9,6 +9,7 @@ import {
   type PipelineCall,
   type ReturnListener,
 } from "../rpc/capability/request.ts";
+import { ResolveListeners } from "../rpc/capability/resolve-listeners.ts";
 import { toError } from "../rpc/capability/thrown.ts";
 import { copyPointer } from "../serialization/copy.ts";
 import { MessageBuilder } from "../serialization/message.ts";
@@ -191,7 +192,7 @@ class AttemptClient extends ClientHook {
   readonly #find: () => ClientHook;
   #current: ClientHook;
   #isSettled = false;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new ResolveListeners();
 
   constructor(find: () => ClientHook) {
     super();
@@ -209,9 +210,7 @@ class AttemptClient extends ClientHook {
   /** There will be no other. */
   settled(): void {
     this.#isSettled = true;
-    const listeners = [...this.#listeners];
-    this.#listeners.clear();
-    for (const listener of listeners) listener();
+    this.#listeners.tell();
   }
 
   override get resolved(): ClientHook | null {
@@ -227,8 +226,7 @@ class AttemptClient extends ClientHook {
   }
 
   override onResolved(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   override messageCall(interfaceId: bigint, methodId: number): OutgoingCall | null {

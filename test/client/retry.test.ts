@@ -1,10 +1,20 @@
 import { expect } from "chai";
+import { Backoff } from "../../lib/client/backoff.ts";
+import { IdempotentMethods } from "../../lib/client/idempotent.ts";
 import { RetryBudget } from "../../lib/client/retry-budget.ts";
+import { RetryingClient } from "../../lib/client/retrying-client.ts";
 import { connect, type ConnectOptions, type RpcClient } from "../../lib/index.ts";
+import { toHook } from "../../lib/rpc/capability/client.ts";
+import type { ClientHook } from "../../lib/rpc/capability/client-hook.ts";
+import { systemClock } from "../../lib/rpc/clock.ts";
 import type { RpcServer } from "../../lib/rpc-server.ts";
+import { clientOf } from "../../lib/schema/interface-client.ts";
 import { FaultyProxy } from "../support/faulty-proxy.ts";
 import { Book, Ledger } from "../support/ledger.ts";
 import type { Loose } from "../support/loose.ts";
+import { deferred } from "../support/nodes.ts";
+import { testSchema } from "../support/rpc-messages.ts";
+import { ScriptedPeer } from "../support/scripted-peer.ts";
 import { rejection } from "../support/vats.ts";
 
 describe("a retry budget", () => {
@@ -131,5 +141,40 @@ describe("a call that was lost with its connection", () => {
     const [client] = clients;
     while (client?.isIdle !== true) await new Promise((resolve) => setTimeout(resolve, 2));
     expect(client.stats()).to.include({ questions: 0, exports: 0, imports: 0 });
+  });
+});
+
+describe("a capability in the results of a call that may be made again", () => {
+  it("stays with who holds it, where two Disembargoes waited for it and the first ended their connection", async () => {
+    const { Node } = testSchema;
+    const policy = {
+      methods: new IdempotentMethods([[Node, ["make"]]]),
+      attempts: 2,
+      budget: new RetryBudget(1, 1),
+      clock: systemClock,
+      newBackoff: () => new Backoff(1, 1, Math.random),
+    };
+    let held: Loose;
+    const peer = ScriptedPeer.ofNode({ make: () => ({ node: held }) });
+    const returned = deferred();
+    const object = peer.servers.make({ order: ({ n }: Loose) => n });
+    const maker = peer.servers.make({ make: () => returned.promise });
+    const retrying: Loose = clientOf(Node, new RetryingClient(toHook(maker) as ClientHook, policy));
+    const call = retrying.make("x");
+    held = call.node;
+    await peer.bootstrap().heard();
+    peer.call(1, { importedCap: 0 }, "make");
+    const [ret] = await peer.heard();
+    const target = { importedCap: ret.return.results.capTable[0].senderPromise };
+    for (const senderLoopback of [7, 8]) peer.send({ disembargo: { target, context: { senderLoopback } } });
+    await peer.settle();
+    returned.resolve({ node: object });
+    (await call).node.release();
+    expect((await peer.lines()).at(-1)).to.equal("abort");
+    expect(peer.servers.isDisposed(object)).to.equal(false);
+    expect((await held.order(3)).n).to.equal(3);
+    held.release();
+    retrying.release();
+    await peer.expectEmptyAfterClose();
   });
 });
