@@ -24,10 +24,11 @@ const servers = new WeakMap<ClientHook, Server>();
 
 let reportDisposeError = (error: unknown): void => {
   // With nobody to tell, it is an error like any other that nobody handles.
-  queueMicrotask(() => {
-    throw error;
-  });
+  throw error;
 };
+
+/** Later: a report that throws must not stop what is being released together with the object. */
+const disposeFailed = (error: unknown): void => queueMicrotask(() => reportDisposeError(error));
 
 /** Sets what happens to an error thrown by a server object's dispose or close. Default: an uncaught exception. */
 export const onDisposeError = (report: (error: unknown) => void): void => {
@@ -45,10 +46,10 @@ const dispose = (server: Server): void => {
     if (typeof disposer === "function") disposer.call(server);
     else if (typeof close === "function" && !server.$closeIsMethod) {
       const closing = close.call(server);
-      if (closing instanceof Promise) closing.catch((error: unknown) => reportDisposeError(error));
+      if (closing instanceof Promise) closing.catch(disposeFailed);
     }
   } catch (error) {
-    reportDisposeError(error);
+    disposeFailed(error);
   }
 };
 

@@ -407,6 +407,30 @@ describe("capabilities in messages", () => {
 });
 
 describe("a server object that fails to dispose", () => {
+  it("is reported when all that is released with it was: a report that throws stops none of that", async () => {
+    const { vats, node } = Vats.withNode({ two: () => undefined });
+    const failing = new (class extends Node.Server {
+      [Symbol.dispose]() {
+        throw new Error("threw");
+      }
+    })();
+    const other = vats.server();
+    const wasOtherDisposed: boolean[] = [];
+    onDisposeError(() => wasOtherDisposed.push(vats.servers.isDisposed(other)));
+    try {
+      const call = node.two(failing, other);
+      await vats.settle();
+      await call;
+      expect(wasOtherDisposed).to.deep.equal([true]);
+      node.release();
+      await vats.expectEmpty();
+    } finally {
+      onDisposeError((error) => {
+        throw error;
+      });
+    }
+  });
+
   it("is reported to onDisposeError, whether it throws or its close() rejects", async () => {
     const reported: Loose[] = [];
     onDisposeError((error) => reported.push(error));
