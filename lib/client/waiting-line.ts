@@ -117,7 +117,10 @@ export class WaitingLine {
       const waiting: WaitingCall = { context, send, forget, stopTimer };
       this.#waiting.add(waiting);
       context.onCanceled(() => {
-        if (this.#remove(waiting)) forget();
+        if (!this.#remove(waiting)) return;
+        // It will not run: what stands between it and its caller is to forget it, too.
+        context.start();
+        forget();
       });
     }
     wanted();

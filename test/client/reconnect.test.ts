@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { type Clock, connect, type ConnectOptions, type RpcClient } from "../../lib/index.ts";
+import { membrane } from "../../lib/membrane.ts";
 import { systemClock } from "../../lib/rpc/clock.ts";
 import type { RpcServer } from "../../lib/rpc-server.ts";
 import { FaultyProxy } from "../support/faulty-proxy.ts";
@@ -195,6 +196,28 @@ describe("a client that reconnects", () => {
     await Promise.all(sent);
     expect(order).to.deep.equal([6, 7, 8]);
     expect([...book.made.keys()]).to.deep.equal([6, 7, 8]);
+  });
+
+  it("forgets calls that were given up while they waited, also where they came through a membrane", async function () {
+    const gc = globalThis.gc;
+    if (gc === undefined) this.skip();
+    proxy.isRefusing = true;
+    const client = await open({ lazy: true });
+    const ledger = membrane(ledgerOf(client), {}) as Loose;
+    const calls: WeakRef<object>[] = [];
+    const giveUp = () => {
+      for (let i = 0; i < 300; i++) {
+        const call = ledger.add({ call: i });
+        call.cancel();
+        calls.push(new WeakRef(call));
+      }
+    };
+    giveUp();
+    for (let i = 0; i < 3; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      gc();
+    }
+    expect(calls.filter((call) => call.deref() !== undefined).length).to.be.lessThan(50);
   });
 
   it("fails calls at once where none may wait", async () => {

@@ -9,7 +9,10 @@ import type { OutgoingCall } from "./request.ts";
  * or after the caller has lost interest, has no effect.
  */
 export interface CallContext {
-  /** Called right before the method runs. False where the caller has given up: it must not run then. */
+  /**
+   * Called right before the method runs, or when a call that was given up is forgotten. False where the caller has given up: the
+   * method must not run then.
+   */
   start(): boolean;
 
   /** Throws CAPNP_RELEASED after `releaseParams`. */

@@ -72,7 +72,8 @@ export class QueuedClient extends ClientHook {
 
   /** Forgets calls that were canceled: whoever makes and cancels calls on a promise would fill the queue otherwise. */
   #swept(queue: readonly QueuedCall[]): QueuedCall[] {
-    const left = queue.filter(({ context }) => !context.canceled);
+    // `start` says to all that the call passed through that it will not run.
+    const left = queue.filter(({ context }) => !context.canceled || context.start());
     this.#sweepAt = Math.max(firstSweep, 2 * left.length);
     return left;
   }

@@ -362,6 +362,29 @@ describe("a membrane", () => {
     await env.expectEmpty();
   });
 
+  it("forgets calls that were given up while they waited for a promise", async function () {
+    const gc = globalThis.gc;
+    if (gc === undefined) this.skip();
+    const inside = new Thing.Client(new Promise(() => undefined));
+    const outside = membrane(inside, {});
+    const calls: WeakRef<object>[] = [];
+    const giveUp = () => {
+      for (let i = 0; i < 1000; i++) {
+        const call = outside.intercept();
+        call.cancel();
+        calls.push(new WeakRef(call));
+      }
+    };
+    giveUp();
+    for (let i = 0; i < 3; i++) {
+      await turn();
+      gc();
+    }
+    // The last ones stay until there are so many that it is worth to look for those that were given up.
+    expect(calls.filter((call) => call.deref() !== undefined).length).to.be.lessThan(200);
+    for (const client of [outside, inside]) client.release();
+  });
+
   it("leaves null null, and broken capabilities broken", async () => {
     const servers = new Servers();
     const policy = intercepting(servers);
