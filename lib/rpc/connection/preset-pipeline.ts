@@ -19,6 +19,8 @@ export class PresetPipeline implements Pipeline {
   readonly #preset: Pipeline;
   readonly #sent: Payload;
   readonly #built: CapTable;
+  /** What waits for a promise, by its path: one for each, however often a peer asks. Borrowed. */
+  readonly #waiting = new Map<string, QueuedClient>();
 
   /**
    * @param sent The results, with what the Return described.
@@ -32,37 +34,46 @@ export class PresetPipeline implements Pipeline {
   }
 
   pipelined(path: readonly number[]): ClientHook {
+    const key = path.join();
+    const waiting = this.#waiting.get(key);
+    if (waiting !== undefined) return waiting.addRef();
     const sent = this.#sent.pipelined(path);
     const index = this.#sent.capTable.entries().indexOf(sent);
     const built = (index < 0 ? sent : this.#built.entries()[index]) as ClientHook;
-    return this.#agree(this.#preset.pipelined(path), built.addRef(), sent);
+    return this.#agree(key, this.#preset.pipelined(path), built.addRef(), sent);
   }
 
   /** Takes over the references. */
-  #agree(said: ClientHook, built: ClientHook, sent: ClientHook): ClientHook {
+  #agree(key: string, said: ClientHook, built: ClientHook, sent: ClientHook): ClientHook {
     const inner = innermost(said);
     const other = innermost(built);
-    if (inner !== other && inner.isPromise) return this.#wait(inner, said, built, sent);
-    if (inner !== other && other.isPromise) return this.#wait(other, said, built, sent);
+    if (inner !== other && inner.isPromise) return this.#wait(key, inner, said, built, sent);
+    if (inner !== other && other.isPromise) return this.#wait(key, other, said, built, sent);
     const agreed = inner === other ? sent : new BrokenPreset(inner.brokenBy ?? disagreement(), sent);
     said.release();
     built.release();
     return agreed;
   }
 
-  #wait(promise: ClientHook, said: ClientHook, built: ClientHook, sent: ClientHook): ClientHook {
+  #wait(key: string, promise: ClientHook, said: ClientHook, built: ClientHook, sent: ClientHook): ClientHook {
     const { atClose } = this.#state;
     const queued = new QueuedClient();
     queued.addRef();
+    this.#waiting.set(key, queued);
     const settle = (hook: ClientHook): void => {
       atClose.delete(waiting);
       queued.resolve(hook);
       queued.release();
     };
-    const stopWaiting = promise.onResolved(() => settle(this.#agree(said, built, sent)));
+    const stopWaiting = promise.onResolved(() => {
+      // They may have to wait for another.
+      this.#waiting.delete(key);
+      settle(this.#agree(key, said, built, sent));
+    });
     const waiting = {
       lost: () => {
         stopWaiting();
+        this.#waiting.delete(key);
         for (const hook of [said, built, sent]) hook.release();
         settle(new BrokenClient(this.#state.closedBy as CapnpError));
       },

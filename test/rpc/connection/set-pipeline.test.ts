@@ -1,8 +1,16 @@
 import { expect } from "chai";
+import { toHook } from "../../../lib/rpc/capability/client.ts";
+import { type ClientHook, innermost } from "../../../lib/rpc/capability/client-hook.ts";
+import { Payload } from "../../../lib/rpc/capability/payload.ts";
+import { QueuedClient } from "../../../lib/rpc/capability/queued-client.ts";
+import type { ConnectionState } from "../../../lib/rpc/connection/connection-state.ts";
+import { PresetPipeline } from "../../../lib/rpc/connection/preset-pipeline.ts";
+import { MessageBuilder } from "../../../lib/serialization/message.ts";
+import { setCapability } from "../../../lib/serialization/pointer-builder.ts";
 import type { Loose } from "../../support/loose.ts";
 import { deferred, pending, recorder } from "../../support/nodes.ts";
 import { ScriptedPeer } from "../../support/scripted-peer.ts";
-import { rejection, type Servers, Vats } from "../../support/vats.ts";
+import { rejection, Servers, Vats } from "../../support/vats.ts";
 
 const finish = (questionId: number) => ({
   finish: { questionId, releaseResultCaps: true, requireEarlyCancellationWorkaround: false },
@@ -109,6 +117,31 @@ describe("a pipeline that a method has set", () => {
     expect(late.return.exception.reason).to.equal("never was");
     for (const id of [2, 3, 1, 0]) peer.send(finish(id));
     await peer.expectEmpty();
+  });
+
+  it("keeps one thing waiting for a promise, however often the peer mentions its place", () => {
+    const atClose = new Set<object>();
+    const servers = new Servers();
+    const object = toHook(servers.make()) as ClientHook;
+    const announced = new QueuedClient();
+    const message = new MessageBuilder();
+    setCapability(message.rootSegment, 0, object.addRef());
+    const pipeline = new PresetPipeline(
+      { atClose } as unknown as ConnectionState,
+      { pipelined: () => announced.addRef() },
+      new Payload(message.rootSegment, 0, 64),
+      message.capTable,
+    );
+    for (let i = 0; i < 100; i++) pipeline.pipelined([]).release();
+    expect(atClose.size).to.equal(1);
+    const waiting = pipeline.pipelined([]);
+    announced.resolve(object.addRef());
+    expect(atClose.size).to.equal(0);
+    expect(innermost(waiting)).to.equal(object);
+    expect(pipeline.pipelined([])).to.equal(object);
+    for (const hook of [waiting, announced, object, object]) hook.release();
+    message.capTable.release();
+    servers.expectDisposed();
   });
 
   it("lets go of what waits for it when the connection ends", async () => {
