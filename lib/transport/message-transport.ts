@@ -164,7 +164,7 @@ export class MessageTransport implements Transport {
   }
 
   close(): Promise<void> {
-    if (this.#state === "open") this.#beginClose();
+    if (this.#state === "open") this.#beginClose(this.#outcome?.error);
     return this.#gone;
   }
 
