@@ -128,7 +128,8 @@ const authorized =
     let refusal: CapnpError | undefined;
     try {
       if (!(await authorize(transport.peer))) refusal = refused();
-    } catch (error) {
+    } catch (thrown) {
+      const error = toError(thrown);
       refusal = refused(error);
       if (!(error instanceof CapnpError)) {
         contained(options.logger ?? silent).error({ peer: transport.peer.address, err: error }, "authorize failed");
