@@ -28,12 +28,12 @@ const fits = (kind: LimitKind, value: number): boolean => {
 
 /**
  * Every limit of a declared set: as given, or its default. What else stands in `given` is left alone, unless `only` says
- * that nothing else may. Throws CAPNP_TYPE or CAPNP_RANGE, naming the option: a limit that was mistyped would be no limit.
+ * what else may, and whose limits they are. Throws CAPNP_TYPE or CAPNP_RANGE, naming the option: a limit that was mistyped would be no limit.
  */
 export const readLimits = <Name extends string>(
   declared: Readonly<Record<Name, Limit>>,
   given: Partial<Readonly<Record<Name, number | undefined>>> = {},
-  only = false,
+  only?: { readonly of: string; readonly besides?: readonly string[] },
 ): Record<Name, number> => {
   const limits: Partial<Record<Name, number>> = {};
   for (const name of Object.keys(declared) as Name[]) {
@@ -47,13 +47,11 @@ export const readLimits = <Name extends string>(
     }
     limits[name] = value ?? standard;
   }
-  if (only) {
+  if (only !== undefined) {
+    const known = [...Object.keys(declared), ...(only.besides ?? [])];
     for (const name of Object.keys(given)) {
-      if (Object.hasOwn(declared, name)) continue;
-      throw new CapnpError(
-        "CAPNP_TYPE",
-        `${name} is no limit of a connection; those are ${Object.keys(declared).join(", ")}.`,
-      );
+      if (known.includes(name)) continue;
+      throw new CapnpError("CAPNP_TYPE", `${name} is no limit of ${only.of}; those are ${known.join(", ")}.`);
     }
   }
   return limits as Record<Name, number>;

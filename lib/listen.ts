@@ -1,7 +1,7 @@
 import { bootstrapFor, holdBootstrap } from "./bootstrap-source.ts";
 import { CapnpError } from "./errors.ts";
 import { IdleWatch } from "./idle-watch.ts";
-import { silent } from "./logger.ts";
+import { contained, silent } from "./logger.ts";
 import { RpcServer, ServerState } from "./rpc-server.ts";
 import { BrokenClient } from "./rpc/capability/broken-client.ts";
 import type { ClientHook } from "./rpc/capability/client-hook.ts";
@@ -58,7 +58,7 @@ export const listen = async (
   address: ListenAddress | readonly ListenAddress[],
   options: ListenOptions,
 ): Promise<RpcServer> => {
-  const logger = options.logger ?? silent;
+  const logger = contained(options.logger ?? silent);
   const all = Array.isArray(address) ? (address as readonly ListenAddress[]) : [address as ListenAddress];
   const places = all.map((one) => (typeof one === "object" && one !== null ? one : parseAddress(one)));
   if (places.length === 0) throw new CapnpError("CAPNP_ADDRESS", "listen needs at least one address; none was given");
@@ -128,10 +128,11 @@ const authorized =
     let refusal: CapnpError | undefined;
     try {
       if (!(await authorize(transport.peer))) refusal = refused();
-    } catch (error) {
+    } catch (thrown) {
+      const error = toError(thrown);
       refusal = refused(error);
       if (!(error instanceof CapnpError)) {
-        options.logger?.error({ peer: transport.peer.address, err: error }, "authorize failed");
+        contained(options.logger ?? silent).error({ peer: transport.peer.address, err: error }, "authorize failed");
       }
     }
     state.pending.delete(drop);

@@ -20,6 +20,24 @@ const silence = (): void => undefined;
 /** Logs nothing: the default everywhere. */
 export const silent: Logger = { trace: silence, debug: silence, info: silence, warn: silence, error: silence };
 
+/**
+ * The same logger for lines of our own. They are written in the midst of the protocol: what it throws must not keep a call from its
+ * answer, and is printed.
+ */
+export const contained = (logger: Logger): Logger => {
+  if (logger === silent) return silent;
+  const line =
+    (level: "trace" | "debug" | "info" | "warn" | "error") =>
+    (details: object, message: string): void => {
+      try {
+        logger[level](details, message);
+      } catch (error) {
+        console.error(`capstan: the logger threw at "${message}":`, error);
+      }
+    };
+  return { trace: line("trace"), debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
+};
+
 /** A logger that adds fields to every line, whether the given one has children or not. */
 export const childLogger = (logger: Logger, fields: Record<string, unknown>): Logger => {
   if (logger === silent) return silent;

@@ -1,5 +1,5 @@
 import { CapnpError } from "./errors.ts";
-import { childLogger, type Logger, silent } from "./logger.ts";
+import { childLogger, contained, type Logger, silent } from "./logger.ts";
 import type { CallObserver, CallRecord } from "./rpc/observe.ts";
 import { methodName } from "./schema/method-name.ts";
 import type { PeerInfo } from "./transport/transport.ts";
@@ -84,12 +84,14 @@ export class ConnectionObserver implements CallObserver {
   /** Told when the peer answers a call with kind `disconnected`. */
   onDisconnectedAnswer: () => void = () => undefined;
   readonly #logger: Logger;
+  readonly #lines: Logger;
   #child: Logger | undefined;
 
   constructor(side: "client" | "server", peer: PeerInfo, logger: Logger) {
     this.side = side;
     this.peer = peer;
     this.#logger = logger;
+    this.#lines = contained(logger);
   }
 
   /** With the fields of the connection on every line. */
@@ -125,8 +127,8 @@ export class ConnectionObserver implements CallObserver {
     const fields = { conn, peer: peer.address, method: nameOf(interfaceId, methodId), call };
     // The text of a CapnpError was written for the caller, and may quote what the caller sent.
     if (error instanceof CapnpError) {
-      this.#logger.debug({ ...fields, code: error.code, kind: error.kind }, "call failed");
-    } else this.#logger.warn({ ...fields, kind: "failed", err: error }, "call failed");
+      this.#lines.debug({ ...fields, code: error.code, kind: error.kind }, "call failed");
+    } else this.#lines.warn({ ...fields, kind: "failed", err: error }, "call failed");
   }
 
   answeredDisconnected(): void {

@@ -4,7 +4,7 @@ import { type BootstrapSource, bootstrapFor, holdBootstrap } from "./bootstrap-s
 import { CapnpError } from "./errors.ts";
 import { ended, observables } from "./lazy-rxjs.ts";
 import { ConnectionObserver } from "./observation.ts";
-import { type Logger, silent } from "./logger.ts";
+import { contained, type Logger, silent } from "./logger.ts";
 import type { ConnectionStats } from "./rpc/connection/connection.ts";
 import type { Clock } from "./rpc/clock.ts";
 import type { ConnectionDump } from "./rpc/connection/inspect.ts";
@@ -140,7 +140,7 @@ abstract class TwoPartyVat {
     this.#observer = observer;
     this.#connection = new TwoPartyConnection(transport, {
       bootstrap: bootstrapFor(options.bootstrap, options.restorer),
-      logger,
+      logger: contained(logger),
       observer,
       conn: observer.conn,
       ...(options.limits === undefined ? {} : { limits: options.limits }),

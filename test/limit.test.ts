@@ -47,9 +47,13 @@ describe("a limit", () => {
     expect(readLimits<keyof typeof declared>(declared, given).things).to.equal(3);
     expectError(
       "CAPNP_TYPE",
-      () => readLimits<keyof typeof declared>(declared, given, true),
-      "thinks",
-      "things, patience, pace",
+      () => readLimits<keyof typeof declared>(declared, given, { of: "a thinker", besides: ["name"] }),
+      "thinks is no limit of a thinker",
+      "things, patience, pace, name",
+    );
+    const named = { things: 3, name: "Rodin" };
+    expect(readLimits<keyof typeof declared>(declared, named, { of: "a thinker", besides: ["name"] }).things).to.equal(
+      3,
     );
   });
 });

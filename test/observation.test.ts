@@ -143,6 +143,28 @@ describe("what happens", () => {
       expect(text(records)).not.to.include("battery");
     });
 
+    it("a logger that throws keeps no call from its answer, and is printed", async () => {
+      const broken = (): never => {
+        throw new Error("the disk is full");
+      };
+      const logger: Logger = { trace: broken, debug: broken, info: broken, warn: broken, error: broken };
+      const printed: string[] = [];
+      const print = console.error;
+      console.error = (...parts: unknown[]) => printed.push(parts.join(" "));
+      cleanup.push(() => {
+        console.error = print;
+      });
+      for (const exposeErrors of [true, false]) {
+        const { vault, client } = await scene({ logger, exposeErrors });
+        await failed(vault.crash({ secret }));
+        await failed(vault.fail({ secret }));
+        expect((await vault.open({ secret })).secret).to.equal(secret);
+        await client.close();
+      }
+      expect(printed).to.include('capstan: the logger threw at "call failed": Error: the disk is full');
+      expect(printed.join()).to.include("whose text the peer was not told");
+    });
+
     it("a connection has a logger of its own", async () => {
       const { logger, lines } = plainLines();
       const { server, vault } = await scene({ logger });

@@ -47,12 +47,15 @@ export const readClientLimits = (given: Given<keyof typeof clientLimits>): Read<
 
 /** Here a delay of 0 is no delay. */
 export const readReconnectLimits = (given: Given<keyof typeof reconnectLimits>): Read<keyof typeof reconnectLimits> => {
-  const limits = readLimits<keyof typeof reconnectLimits>(reconnectLimits, given);
+  const limits = readLimits<keyof typeof reconnectLimits>(reconnectLimits, given, {
+    of: "reconnect",
+    besides: ["random"],
+  });
   return { ...limits, waitTimeout: orNever(limits.waitTimeout) };
 };
 
 const readKeepaliveLimits = (given: Given<keyof typeof keepaliveLimits>): Read<keyof typeof keepaliveLimits> => {
-  const { idle, timeout } = readLimits<keyof typeof keepaliveLimits>(keepaliveLimits, given);
+  const { idle, timeout } = readLimits<keyof typeof keepaliveLimits>(keepaliveLimits, given, { of: "keepalive" });
   return { idle: orNever(idle), timeout: orNever(timeout) };
 };
 
@@ -64,4 +67,4 @@ export const keepaliveOf = ({
 }): Read<keyof typeof keepaliveLimits> => readKeepaliveLimits(keepalive === false ? { idle: 0 } : keepalive);
 
 export const readRetryLimits = (given: Given<keyof typeof retryLimits>): Read<keyof typeof retryLimits> =>
-  readLimits<keyof typeof retryLimits>(retryLimits, given);
+  readLimits<keyof typeof retryLimits>(retryLimits, given, { of: "retry", besides: ["methods"] });

@@ -39,6 +39,8 @@ export const mostDetails = (limit: number): number => Math.floor(limit / bytesOf
 /** Details up to so many bytes in all; those behind them are left out whole, as is what is no detail. */
 export const shortenDetails = (details: ErrorDetails, limit: number): Map<bigint, Uint8Array> => {
   const kept = new Map<bigint, Uint8Array>();
+  // JavaScript may have put anything there, and the error must reach its caller all the same.
+  if (!(details instanceof Map)) return kept;
   let bytes = 0;
   for (const [id, data] of details) {
     if (typeof id !== "bigint" || !(data instanceof Uint8Array)) continue;
@@ -57,8 +59,15 @@ const shorten = (text: string, limit: number): string =>
  * True where the text of an error is meant for those who call: a CapnpError, or an error whose `expose` is true (as web frameworks
  * mark them). The text of any other is what a database, a file system or a bug happened to say.
  */
-const isMeantForPeers = (error: unknown): boolean =>
-  error instanceof CapnpError || (error instanceof Error && (error as { expose?: unknown }).expose === true);
+const isMeantForPeers = (error: unknown): boolean => {
+  if (error instanceof CapnpError) return true;
+  try {
+    return error instanceof Error && (error as { expose?: unknown }).expose === true;
+  } catch {
+    // A getter that throws has not said so.
+    return false;
+  }
+};
 
 /** Says what peers are told of errors. */
 export class ErrorReport {

@@ -82,4 +82,4 @@ export const connectionLimits: Readonly<Record<keyof ConnectionLimits, Limit>> =
 
 /** All limits of a connection, as given or by default. Throws CAPNP_TYPE or CAPNP_RANGE, naming the option that is wrong. */
 export const readConnectionLimits = (given?: Partial<ConnectionLimits>): ConnectionLimits =>
-  readLimits<keyof ConnectionLimits>(declared, given, true);
+  readLimits<keyof ConnectionLimits>(declared, given, { of: "a connection" });

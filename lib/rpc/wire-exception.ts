@@ -18,7 +18,7 @@ const readData = (detail: Struct): Uint8Array | undefined => {
 const readDetails = (s: Struct, limit: number): Map<bigint, Uint8Array> => {
   const details = new Map<bigint, Uint8Array>();
   let room = mostDetails(limit);
-  forEachStruct(s, 2, Number.POSITIVE_INFINITY, "details in an exception", (detail) => {
+  forEachStruct(s, 2, (detail) => {
     if (room-- <= 0) return false;
     const data = readData(detail);
     if (data !== undefined) details.set(u64(detail, 0), data);

@@ -112,14 +112,8 @@ export type MessageTarget =
   | { readonly which: "promisedAnswer"; readonly questionId: number; readonly path: readonly number[] };
 
 /** Structs of a list behind a pointer, one at a time, until `visit` returns false. */
-export const forEachStruct = (
-  s: Struct,
-  index: number,
-  limit: number,
-  what: string,
-  visit: (element: Struct) => unknown,
-): void => {
-  if (!findStructs(s, index, limit, what)) return;
+export const forEachStruct = (s: Struct, index: number, visit: (element: Struct) => unknown): void => {
+  if (!findStructs(s, index)) return;
   const { segment, start, length, stepBits, dataBytes, pointerCount } = target;
   for (let i = 0; i < length; i++) {
     if (visit(new Struct(segment, start + (i * stepBits) / 8, dataBytes, pointerCount, s.$depth - 1)) === false) return;
@@ -127,13 +121,15 @@ export const forEachStruct = (
 };
 
 /** Leaves a list of structs in `target`; false where there is none. */
-const findStructs = (s: Struct, index: number, limit: number, what: string): boolean => {
+const findStructs = (s: Struct, index: number): boolean => {
   if (index >= s.$pointerCount) return false;
-  if (!resolveList(s.$segment, pointerPosition(s, index), elementSize.inlineComposite, s.$depth)) return false;
-  if (target.length > limit) {
-    throw new CapnpError("CAPNP_LIMIT", `A message has ${target.length} ${what}; the limit is ${limit}.`);
-  }
-  return true;
+  return resolveList(s.$segment, pointerPosition(s, index), elementSize.inlineComposite, s.$depth);
+};
+
+/** Refuses the list in `target` where it is longer than a limit, the option of that name. */
+const atMost = (limit: number, what: string, option: string): void => {
+  if (target.length <= limit) return;
+  throw new CapnpError("CAPNP_LIMIT", `A message has ${target.length} ${what}; the limit is ${limit} (${option}).`);
 };
 
 /**
@@ -143,7 +139,8 @@ const findStructs = (s: Struct, index: number, limit: number, what: string): boo
  */
 const readTransform = (s: Struct, maxOps: number): number[] => {
   let path: number[] | undefined;
-  if (!findStructs(s, 0, maxOps, "operations in a transform")) return [];
+  if (!findStructs(s, 0)) return [];
+  atMost(maxOps, "operations in a transform", "maxTransformOps");
   const { segment, start, length, stepBits, dataBytes } = target;
   const { view } = segment;
   for (let i = 0; i < length; i++) {
@@ -205,7 +202,8 @@ const noDescriptors: readonly CapDescriptor[] = [];
 
 /** The descriptors of a payload's capabilities. */
 export const readCapTable = (payload: Struct, limit: number, maxOps: number): readonly CapDescriptor[] => {
-  if (!findStructs(payload, 1, limit, "capabilities") || target.length === 0) return noDescriptors;
+  if (!findStructs(payload, 1) || target.length === 0) return noDescriptors;
+  atMost(limit, "capabilities", "maxCapabilitiesPerMessage");
   const { segment, start, length, stepBits, dataBytes, pointerCount } = target;
   const at = (i: number): CapDescriptor => {
     const s = new Struct(segment, start + (i * stepBits) / 8, dataBytes, pointerCount, payload.$depth - 1);

@@ -194,7 +194,7 @@ export const newRequest = (hook: ClientHook, method: MethodSchema): StructBuilde
 
 /** The call behind a request that was not sent, for a tail call; it counts as sent. */
 export const takeRequest = (request: object): OutgoingCall => {
-  const found = takeCall(request);
+  const found = typeof request === "object" && request !== null ? takeCall(request) : undefined;
   if (found === undefined) {
     throw new CapnpError("CAPNP_CALL", "A tail call takes a request (client.methodRequest()) that was not sent.");
   }

@@ -10,7 +10,7 @@ import { assign } from "./assign.ts";
 import { MethodContext, resultsBuilder } from "./method-context.ts";
 import type { MethodSchema } from "./schema.ts";
 import { pipelineClassOf } from "./pipeline-class.ts";
-import { StructBase } from "./struct-base.ts";
+import { StructBase, type StructBuilder } from "./struct-base.ts";
 
 type Method = (this: object, ...args: unknown[]) => unknown;
 
@@ -143,8 +143,10 @@ const finish = (context: CallContext, method: MethodSchema, withContext: Method 
 
 /** Fills the results with what a method returned, by the rules of `Interface.Server`, and sends them. */
 const complete = (context: CallContext, method: MethodSchema, value: unknown): void => {
-  if (context.completed) return;
-  const { results } = method;
+  if (context.completed) {
+    handlePromisesOf(value);
+    return;
+  }
   const { segment, position } = context.results();
   // Results are a struct even where nothing was set: a null pointer would read the same, and surprise other peers.
   if (value === undefined) {
@@ -152,7 +154,26 @@ const complete = (context: CallContext, method: MethodSchema, value: unknown): v
     context.returned();
     return;
   }
-  const builder = resultsBuilder(context, method);
+  try {
+    fill(resultsBuilder(context, method), method, value);
+  } catch (error) {
+    handlePromisesOf(value);
+    throw error;
+  }
+  context.returned();
+};
+
+/** Results that are not sent, because the call has failed or was given up: of a promise among them nobody hears that it rejects. */
+const handlePromisesOf = (value: unknown): void => {
+  let members: readonly unknown[] = [];
+  if (Array.isArray(value)) members = value;
+  else if (isPlainObject(value))
+    members = Object.values(Object.getOwnPropertyDescriptors(value)).map((one) => one.value);
+  for (const member of members) if (member instanceof Promise) member.catch(() => undefined);
+};
+
+const fill = (builder: StructBuilder, method: MethodSchema, value: unknown): void => {
+  const { results } = method;
   const { fields } = results;
   if (value instanceof StructBase && value.$schema.id === results.id) assign(builder, value);
   else if (isPlainObject(value)) assign(builder, value);
@@ -163,7 +184,6 @@ const complete = (context: CallContext, method: MethodSchema, value: unknown): v
       if (member !== undefined) builder.$fields.get(fields[i]?.name as string)?.set.call(builder, member);
     });
   } else if (value !== null) throw wrongResults(method, typeof value);
-  context.returned();
 };
 
 const wrongResults = (method: MethodSchema, what: string): CapnpError =>

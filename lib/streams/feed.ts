@@ -1,5 +1,5 @@
 import { CapnpError, type ErrorKind } from "../errors.ts";
-import { reasonOf } from "../rpc/capability/thrown.ts";
+import { reasonOf, toError } from "../rpc/capability/thrown.ts";
 
 /** An `Observer` capability, whatever its values are. */
 export interface ObserverClient {
@@ -16,10 +16,12 @@ export interface RemoteError {
   readonly code: string;
 }
 
-const remoteError = (thrown: unknown): RemoteError =>
-  thrown instanceof CapnpError
-    ? { reason: thrown.message, kind: thrown.kind, code: thrown.code }
-    : { reason: reasonOf(thrown), kind: "failed", code: "" };
+const remoteError = (thrown: unknown): RemoteError => {
+  const error = toError(thrown);
+  return error instanceof CapnpError
+    ? { reason: error.message, kind: error.kind, code: error.code }
+    : { reason: reasonOf(error), kind: "failed", code: "" };
+};
 
 /**
  * Tells an observer elsewhere what an observable here has to tell, as fast as there is room in the stream.

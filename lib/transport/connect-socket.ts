@@ -70,7 +70,7 @@ function open(
       ? { path: address.path }
       : {
           ...tcpTarget(address.host, address.port),
-          ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
+          ...(options.lookup === undefined ? {} : { lookup: guarded(options.lookup) }),
         };
   if (tls === undefined) return node.net().connect({ ...target, ...settings });
   try {
@@ -87,6 +87,23 @@ function open(
     throw translateNodeError(error, "open", name);
   }
 }
+
+/** The same lookup, of which Node can take whatever it does: of no address, Node makes an exception that nobody can catch. */
+const guarded =
+  (lookup: LookupFunction): LookupFunction =>
+  (host, options, done) => {
+    const fail = (error: unknown): void => done(error instanceof Error ? error : new Error(String(error)), "", 0);
+    try {
+      lookup(host, options, (error, found, family) => {
+        const all = Array.isArray(found) ? found : [{ address: found }];
+        if (error) fail(error);
+        else if (all.length > 0 && all.every((one) => typeof one?.address === "string")) done(null, found, family);
+        else fail(Object.assign(new Error(`lookup found no address of ${host}`), { code: "ENOTFOUND" }));
+      });
+    } catch (error) {
+      fail(error);
+    }
+  };
 
 /** One object, so that its sessions are found again. */
 const systemTrust: ClientTlsOptions = {};

@@ -1,6 +1,7 @@
 import { CapnpError } from "../errors.ts";
 import { FrameReader } from "../serialization/framing.ts";
 import { translateNodeError } from "./node-error.ts";
+import { LargestWaiting } from "./largest-waiting.ts";
 import { readStreamLimits } from "./limits.ts";
 import { giveBuffer, Outbox, type OutboundPiece } from "./outbox.ts";
 import { printStray, receiverError, tellClosed } from "./receiver-error.ts";
@@ -69,6 +70,7 @@ export class FramedStreamTransport implements Transport {
   /** Written and not yet acknowledged. */
   readonly #inFlight = new Set<readonly OutboundPiece[]>();
   #bytesInFlight = 0;
+  readonly #largest = new LargestWaiting();
   #bytesReceived = 0;
 
   /**
@@ -115,13 +117,16 @@ export class FramedStreamTransport implements Transport {
       if (sent !== undefined) this.#contain(sent);
       return;
     }
-    if (this.queued > this.#maxQueuedBytes) {
-      const text = `${this.queued} bytes wait for ${this.peer.address}, which reads too slowly; at most maxQueuedBytes = ${this.#maxQueuedBytes} may`;
+    const waiting = this.queued - this.#largest.bytes;
+    if (waiting > this.#maxQueuedBytes) {
+      const text = `${waiting} bytes wait for ${this.peer.address}, which reads too slowly; at most maxQueuedBytes = ${this.#maxQueuedBytes} may`;
       this.#shut(new CapnpError("CAPNP_LIMIT", text, { kind: "disconnected" }), true);
       if (sent !== undefined) this.#contain(sent);
       return;
     }
+    const before = this.#outbox.bytes;
     const copied = this.#outbox.add(segments, sent);
+    this.#largest.added(this.#outbox.bytes - before, this.queued);
     if (!this.#flushing) {
       this.#flushing = true;
       scheduleFlush(this.#flush);
@@ -214,6 +219,7 @@ export class FramedStreamTransport implements Transport {
     // A write that fails is acknowledged too, after #shut has dropped it; its buffers are left to the garbage collector then.
     if (!this.#inFlight.delete(pieces)) return;
     this.#bytesInFlight -= bytes;
+    this.#largest.took(bytes);
     for (let i = 0; i < pieces.length; i++) {
       const piece = pieces[i]!;
       if (piece.pooled !== undefined) giveBuffer(piece.pooled);

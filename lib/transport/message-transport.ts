@@ -1,5 +1,6 @@
 import { CapnpError } from "../errors.ts";
 import { decodeFrame, encodeFrame } from "../serialization/framing.ts";
+import { LargestWaiting } from "./largest-waiting.ts";
 import { readStreamLimits, type StreamLimitName } from "./limits.ts";
 import type { TransportOptions } from "./options.ts";
 import { printStray, receiverError, tellClosed } from "./receiver-error.ts";
@@ -66,6 +67,7 @@ export class MessageTransport implements Transport {
   #heldBytes = 0;
   #draining = false;
   #queued = 0;
+  readonly #largest = new LargestWaiting();
   #bytesReceived = 0;
   /** The carrier is closed, though frames that it brought may still be held. */
   #isGone = false;
@@ -110,10 +112,10 @@ export class MessageTransport implements Transport {
 
   send(segments: readonly Uint8Array[], sent?: () => void): void {
     if (this.#state === "open" && !this.#isGone) {
-      const queued = this.queued;
+      const waiting = this.queued - this.#largest.bytes;
       const { maxQueuedBytes, softQueuedBytes } = this.#limits;
-      if (queued > maxQueuedBytes) {
-        const text = `${queued} bytes wait for ${this.peer.address}, which reads too slowly; at most maxQueuedBytes = ${maxQueuedBytes} may`;
+      if (waiting > maxQueuedBytes) {
+        const text = `${waiting} bytes wait for ${this.peer.address}, which reads too slowly; at most maxQueuedBytes = ${maxQueuedBytes} may`;
         this.#shut(new CapnpError("CAPNP_LIMIT", text, { kind: "disconnected" }), true);
       } else {
         this.#pass(encodeFrame(segments));
@@ -125,6 +127,7 @@ export class MessageTransport implements Transport {
 
   #pass(frame: Uint8Array): void {
     this.#queued += frame.byteLength;
+    this.#largest.added(frame.byteLength, this.#queued);
     this.#slowReader.start();
     try {
       this.#carrier.send(frame);
@@ -134,6 +137,7 @@ export class MessageTransport implements Transport {
   }
 
   #onTaken(bytes: number): void {
+    this.#largest.took(bytes);
     // Of what was dropped since, nothing is counted any more.
     this.#queued = Math.max(0, this.#queued - bytes);
     if (this.#queued > 0) this.#slowReader.restart();
@@ -160,7 +164,7 @@ export class MessageTransport implements Transport {
   }
 
   close(): Promise<void> {
-    if (this.#state === "open") this.#beginClose();
+    if (this.#state === "open") this.#beginClose(this.#outcome?.error);
     return this.#gone;
   }
 

@@ -122,7 +122,8 @@ function tlsAdvice(code: string | undefined, error: unknown): string | undefined
 /** Node gives one error for each address that was tried in an AggregateError, whose `code` is that of the first. */
 function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === "") return error.errors.map(messageOf).join("; ");
-  return error instanceof Error ? error.message : String(error);
+  // OpenSSL ends its texts with a line break.
+  return (error instanceof Error ? error.message : String(error)).trimEnd();
 }
 
 /** `error.code`, where there is one. */

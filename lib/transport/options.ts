@@ -18,8 +18,8 @@ export interface TransportOptions extends FrameLimits {
   readonly softQueuedBytes?: number;
   /**
    * The most bytes that may wait for the peer to read. Attack: a peer that asks and never reads the answers. Default 16 MiB. The
-   * message that would come on top of a queue that is already longer ends the connection (CAPNP_LIMIT, kind `disconnected`); a
-   * single message of any size always has its way.
+   * message that would come on top of a queue that is already longer ends the connection (CAPNP_LIMIT, kind `disconnected`). The
+   * largest message that waits is not counted: a single one of any size always has its way, and others have theirs behind it.
    */
   readonly maxQueuedBytes?: number;
   /**

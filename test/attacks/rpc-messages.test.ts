@@ -432,7 +432,7 @@ describe("a transform", () => {
   it("of length 65 or 1,000,000 ends the connection, and is not read to its end", async () => {
     for (const length of [65, 1_000_000]) {
       expect(await outcome(1, undefined, length)).to.equal(
-        `A message has ${length} operations in a transform; the limit is 64.`,
+        `A message has ${length} operations in a transform; the limit is 64 (maxTransformOps).`,
       );
     }
   });

@@ -313,6 +313,15 @@ export function transportContract(name: string, kind: Kind): void {
       expect(`${error!.message}${atB.ends[0]?.message ?? ""}`).to.match(/maxQueuedBytes|maxHeldBytes/);
     });
 
+    it("what is sent behind one message larger than maxQueuedBytes does not end the connection", async () => {
+      const { a, b } = await open({ maxQueuedBytes: 1000 }, {});
+      const atB = new Recorder(b);
+      a.send([words(100_000, 1)]);
+      for (const fill of [2, 3]) a.send([words(1, fill)]);
+      expect(await atB.received(3)).to.deep.equal([[words(100_000, 1)], [words(1, 2)], [words(1, 3)]]);
+      a.destroy();
+    });
+
     it("a limit that is none is refused by name", async () => {
       const refused = async (options: TransportOptions): Promise<unknown> => {
         try {

@@ -33,6 +33,11 @@ describe("Node's errors", () => {
     }
   });
 
+  it("stay on one line of a log", () => {
+    const error = Object.assign(new Error("80EC:error:0A0000F4:unexpected message\n"), { code: "EPROTO" });
+    expect(translateNodeError(error, "open", "x:1").message).to.match(/unexpected message \(EPROTO\)$/);
+  });
+
   it("are listed, when each address of a host failed in its own way", () => {
     const both = new AggregateError([new Error("connect to ::1 failed"), new Error("connect to 127.0.0.1 failed")]);
     const error = translateNodeError(both, "open", "localhost:1");

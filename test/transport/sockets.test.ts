@@ -2,7 +2,7 @@ import { connect as connectTcp, createServer, type Socket } from "node:net";
 import { expect } from "chai";
 import { CapnpError } from "../../lib/errors.ts";
 import { encodeFrame } from "../../lib/serialization/framing.ts";
-import { connectSocket } from "../../lib/transport/connect-socket.ts";
+import { type ConnectSocketOptions, connectSocket } from "../../lib/transport/connect-socket.ts";
 import { type ListenSocketOptions, listenSocket, type SocketServer } from "../../lib/transport/listen-socket.ts";
 import type { Transport } from "../../lib/transport/transport.ts";
 import { Recorder, rejection, turn, words } from "./recorder.ts";
@@ -122,6 +122,28 @@ describe("TCP transport", () => {
     expect(error).to.be.instanceOf(CapnpError);
     expect(error).to.include({ code: "CAPNP_CONNECT", kind: "disconnected" });
     expect(error.message).to.contain(spare.address).and.to.contain("ECONNREFUSED");
+  });
+
+  it("takes whatever a lookup does for a reason why there is no connection", async () => {
+    type Lookup = NonNullable<ConnectSocketOptions["lookup"]>;
+    const later =
+      (found: unknown): Lookup =>
+      (_host, _options, done) => {
+        setTimeout(() => done(null, found as string, 4), 1);
+      };
+    const thrown: Lookup = () => {
+      throw new Error("the cache is broken");
+    };
+    for (const [lookup, text] of [
+      [later([]), "no such host name (ENOTFOUND)"],
+      [later(undefined), "no such host name (ENOTFOUND)"],
+      [later([undefined]), "no such host name (ENOTFOUND)"],
+      [thrown, "the cache is broken"],
+    ] as const) {
+      const error = await rejection(connectSocket("nowhere.example:1", { lookup }));
+      expect(error).to.include({ code: "CAPNP_CONNECT", kind: "disconnected" });
+      expect(error.message).to.include(text);
+    }
   });
 
   it("refuses to connect to addresses that are for listening", async () => {

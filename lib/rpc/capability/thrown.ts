@@ -10,5 +10,14 @@ export const reasonOf = (thrown: unknown): string => {
   }
 };
 
-/** An error for anything that was thrown. */
-export const toError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(reasonOf(thrown)));
+/** True for an error. A Proxy that is revoked, or whose traps throw, is none: nothing can be asked of it. */
+const isError = (thrown: unknown): thrown is Error => {
+  try {
+    return thrown instanceof Error;
+  } catch {
+    return false;
+  }
+};
+
+/** An error for anything that was thrown. It never throws, whatever that is. */
+export const toError = (thrown: unknown): Error => (isError(thrown) ? thrown : new Error(reasonOf(thrown)));

@@ -59,8 +59,12 @@ const describeCaps = (payload: Struct): string => {
 
 const describeException = (s: Struct): string => {
   const { kind, reason } = readException(s, most.text);
-  return `${kind}: ${reason}`;
+  return `${kind}: ${reason.replace(unprintable, escaped)}`;
 };
+
+/** Text of a peer's that would end the line, control a terminal or turn the line's direction: it could forge lines of its own. */
+const unprintable = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu;
+const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 
 /**
  * Writes the trace of a connection: `-> call 0 to export 1: Calculator.evaluate`, with an arrow for the direction, ids as the

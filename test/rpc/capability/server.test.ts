@@ -97,6 +97,32 @@ describe("a server method", () => {
       expect((await rejection(over(vats, node.void()))).message).to.include("0 results");
     }));
 
+  it("whose results are not sent leaves no promise among them without a handler", async () => {
+    const unhandled: unknown[] = [];
+    const hear = (reason: unknown): unknown => unhandled.push(reason);
+    process.on("unhandledRejection", hear);
+    try {
+      const broken = (): Promise<never> => Promise.reject(new Error("never awaited"));
+      const methods = { add: () => ({ sum: broken() }), divide: () => [broken(), broken(), broken()] };
+      await ask(methods, async (node, vats) => {
+        expect((await rejection(over(vats, node.add(1, 2)))).message).to.include("sum");
+        expect((await rejection(over(vats, node.divide(1, 2)))).message).to.include("2 results");
+      });
+      await ask({ add: () => turn().then(() => ({ sum: broken() })) }, async (node, vats) => {
+        const given = node.add(1, 2);
+        const outcome = rejection(given);
+        await turn();
+        given.cancel();
+        await vats.settle();
+        expect((await outcome).code).to.equal("CAPNP_CANCELED");
+      });
+      await turn();
+      expect(unhandled).to.deep.equal([]);
+    } finally {
+      process.off("unhandledRejection", hear);
+    }
+  });
+
   it("that throws at once, or rejects, fails the call", () =>
     ask(
       {
@@ -341,7 +367,7 @@ describe("a method's context", () => {
       add_context(context: Loose) {
         const request = other.addRequest();
         request.send().cancel();
-        for (const wrong of [request, {}]) {
+        for (const wrong of [request, {}, null, 1]) {
           try {
             context.tailCall(wrong);
           } catch (error) {
@@ -355,7 +381,7 @@ describe("a method's context", () => {
     const call = node.add(1, 2);
     await vats.settle();
     expect((await call).sum).to.equal(1);
-    expect(errors.map(({ code }) => code)).to.deep.equal(["CAPNP_CALL", "CAPNP_CALL"]);
+    expect(errors.map(({ code }) => code)).to.deep.equal(new Array(4).fill("CAPNP_CALL"));
     other.release();
     node.release();
     await vats.expectEmpty();

@@ -325,7 +325,7 @@ describe("an answer", () => {
     many.call(1, { importedCap: 0 }, "void", undefined, (call) => {
       call.params.capTable = [1, 2, 3, 4].map((id) => ({ senderHosted: id }));
     });
-    await many.expectAbort("4 capabilities; the limit is 3");
+    await many.expectAbort("4 capabilities; the limit is 3 .maxCapabilitiesPerMessage");
     const imports = await withNode({}, { limits: { maxImports: 2 } });
     imports.call(1, { importedCap: 0 }, "void", undefined, (call) => {
       call.params.capTable = [{ receiverHosted: 0 }, ...[1, 2, 3].map((id) => ({ senderHosted: id }))];

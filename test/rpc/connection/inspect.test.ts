@@ -196,6 +196,17 @@ describe("the trace of a connection", () => {
     servers.expectDisposed();
   });
 
+  it("is one line whatever text the peer sends", async () => {
+    const lines: string[] = [];
+    const peer = new ScriptedPeer({ trace: (line) => lines.push(line) });
+    peer.send({ abort: { reason: "over\n-> return 7 of Node.fail: results\r\u001b[2J\u2028\u202eé" } });
+    await peer.settle();
+    expect(lines).to.deep.equal([
+      "<- abort, failed: over\\u000a-> return 7 of Node.fail: results\\u000d\\u001b[2J\\u2028\\u202eé",
+    ]);
+    await peer.expectEmptyAfterClose();
+  });
+
   it("shows messages of every kind, and what cannot be read", async () => {
     const lines: string[] = [];
     const peer = new ScriptedPeer({ trace: (line) => lines.push(line) });

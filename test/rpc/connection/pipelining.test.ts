@@ -289,7 +289,7 @@ describe("a transform", () => {
     const transform = new Array(65).fill(noop);
     await peer.bootstrap().heard();
     peer.call(1, { promisedAnswer: { questionId: 0, transform } }, "order");
-    await peer.expectAbort("65 operations in a transform; the limit is 64");
+    await peer.expectAbort("65 operations in a transform; the limit is 64 .maxTransformOps");
   });
 
   it("with an operation that nobody knows ends the connection", async () => {
