@@ -21,6 +21,7 @@ export const pipelineClassOf = (results: StructSchema): PromiseClass => {
   let found = promiseClasses.get(results);
   if (found === undefined) {
     found = class extends RemotePromise<unknown> {};
+    Object.defineProperty(found, "name", { value: "RemotePromise", configurable: true });
     defineAccessors(found.prototype, results, (promise) => ({
       promise: promise as RemotePromise<unknown>,
       path: [],
