@@ -53,6 +53,9 @@ export abstract class InterfaceServer extends Server {
 /** The class of an interface, defined at the first use. */
 const interfaceClassOf = (schema: InterfaceSchema): InterfaceClass => schema.interfaceClass;
 
+/** How the inspector of Node finds out what to print. */
+const inspect = Symbol.for("nodejs.util.inspect.custom");
+
 /** Makes the class of an interface; `InterfaceSchema.interfaceClass` keeps it. */
 export const defineInterface = (
   schema: InterfaceSchema,
@@ -82,7 +85,14 @@ export const defineInterface = (
       Object.defineProperty(TypedClient.prototype, `${name}Request`, hidden(request));
     }
   }
-  return { schema, Client: TypedClient, Server: TypedServer, of: (...types) => bind(types) };
+  const interfaceClass: InterfaceClass = {
+    schema,
+    Client: TypedClient,
+    Server: TypedServer,
+    of: (...types) => bind(types),
+  };
+  Object.defineProperty(interfaceClass, inspect, { value: () => `[interface ${schema.path}]` });
+  return interfaceClass;
 };
 
 /** Reads a capability field. The client that it gives owns the message's reference: the same one each time. */

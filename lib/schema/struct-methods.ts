@@ -151,6 +151,16 @@ export const structClassPrototype: object = Object.create(null, {
     },
   },
   [Symbol.toStringTag]: { value: "StructClass" },
+  [Symbol.toPrimitive]: {
+    value(this: StructClass): string {
+      return `[struct ${this.schema.path}]`;
+    },
+  },
+  [inspect]: {
+    value(this: StructClass): string {
+      return `[struct ${this.schema.path}]`;
+    },
+  },
 });
 
 const kinds = new WeakMap<StructClass, PointerKind>();
