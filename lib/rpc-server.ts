@@ -69,7 +69,10 @@ export class RpcServer {
     this.#release = release;
   }
 
-  /** Where it listens, with the port that was chosen; what `connect` takes. Of several addresses the first. */
+  /**
+   * Where it listens, with the port that was chosen; what `connect` takes, unless its host is `*`: name this machine then. Of
+   * several addresses the first.
+   */
   get address(): string {
     return this.#sockets[0]!.address;
   }
