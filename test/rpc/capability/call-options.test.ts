@@ -1,14 +1,15 @@
+import { inspect } from "node:util";
 import { expect } from "chai";
 import { expectError } from "../../support/errors.ts";
 import { type Loose, parseLoosely } from "../../support/loose.ts";
 import { rejection } from "../../support/vats.ts";
 
 const { Adder, Box } = parseLoosely(`
-  struct Box { content @0 :Text; }
+  struct Box { content @0 :Text; adder @1 :Adder; }
   interface Adder {
     add @0 (a :Int32, b :Int32) -> (sum :Int32);
     later @1 () -> ();
-    put @2 (box :Box) -> (content :Text);
+    put @2 (box :Box) -> (content :Text, back :Box);
     feed @3 (n :Int32) -> stream;
   }
 `);
@@ -82,5 +83,15 @@ describe("the params of a call", () => {
   it("are all that a request takes", () => {
     expectError("CAPNP_TYPE", () => adder.addRequest({ a: 1, b: 2 }, { timeout: 5 }), "addRequest takes params only");
     expectError("CAPNP_NO_SUCH_FIELD", () => adder.addRequest({ aa: 1 }), '"aa"');
+  });
+});
+
+describe("the promise of a call", () => {
+  it("is printed by its name, and so is what is pipelined on it", async () => {
+    const call = adder.put({ content: "x" });
+    expect(inspect(call)).to.equal("RemotePromise {}");
+    expect(inspect(call.back)).to.equal("[pipeline: Box]");
+    expect(inspect(call.back.adder)).to.equal("Adder.Client {}");
+    await call;
   });
 });
