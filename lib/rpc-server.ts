@@ -9,7 +9,8 @@ import { addStats, countersOf, type ServerStats } from "./server-stats.ts";
 import type { SocketServer } from "./transport/listen-socket.ts";
 import type { ServerCertificates } from "./transport/tls.ts";
 import type { PeerInfo } from "./transport/transport.ts";
-import type { CloseOptions, TwoPartyServer } from "./two-party-vat.ts";
+import type { TwoPartyServer } from "./stream-vat.ts";
+import type { CloseOptions } from "./two-party-vat.ts";
 
 /** What `listen` and the server that it makes both know. */
 export class ServerState {
