@@ -1,3 +1,4 @@
+import { checkVatOptions } from "./check-vat-options.ts";
 import { endpoints, isService, systemResolver } from "./client/addresses.ts";
 import { Dialer, type OpenTransport } from "./client/dial.ts";
 import { type AddressSource, addressText, checkAddresses, readBalance } from "./client/endpoint.ts";
@@ -64,6 +65,7 @@ export async function connect(
 
 /** What is wrong for every connection is told before there is one. */
 const checkOptions = (address: AddressSource, options: ConnectOptions): void => {
+  checkVatOptions("connect", options);
   readConnectionLimits(options.limits);
   readStreamLimits(options);
   streamsOf(options.streamWindow);

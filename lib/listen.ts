@@ -1,4 +1,5 @@
 import { bootstrapFor, holdBootstrap } from "./bootstrap-source.ts";
+import { checkVatOptions } from "./check-vat-options.ts";
 import { CapnpError } from "./errors.ts";
 import { IdleWatch } from "./idle-watch.ts";
 import { contained, silent } from "./logger.ts";
@@ -58,6 +59,7 @@ export const listen = async (
   address: ListenAddress | readonly ListenAddress[],
   options: ListenOptions,
 ): Promise<RpcServer> => {
+  checkVatOptions("listen", options);
   const logger = contained(options.logger ?? silent);
   const all = Array.isArray(address) ? (address as readonly ListenAddress[]) : [address as ListenAddress];
   const places = all.map((one) => (typeof one === "object" && one !== null ? one : parseAddress(one)));

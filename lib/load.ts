@@ -18,7 +18,10 @@ export { CompileError } from "./compile-error.ts";
 export type LoadedFile = Readonly<Record<string, unknown>>;
 
 export interface LoadOptions {
-  /** Folders that `import "/..."` is looked up in, first match first. Files under `/capnp/` are always found. */
+  /**
+   * Folders that `import "/..."` is looked up in, first match first; and the file itself, where it does not lie in the current
+   * folder. Files under `/capnp/` are always found.
+   */
   readonly importPath?: readonly string[];
 }
 
@@ -26,6 +29,22 @@ export interface ParserOptions extends LoadOptions {
   /** What the parser loads into. Default: a universe of its own. */
   readonly loader?: SchemaLoader;
 }
+
+const foldersOf = ({ importPath = [] }: LoadOptions): readonly string[] => {
+  if (Array.isArray(importPath)) return importPath;
+  throw new CapnpError("CAPNP_TYPE", `importPath must be an array of folders, not a ${typeof importPath}.`);
+};
+
+/** Where a file lies that is not in the current folder. */
+const onImportPath = (path: string, files: SchemaFiles): string => {
+  for (const folder of files.importPath) {
+    const source = folder === standardSchemas ? folder + path : shortPath(`${folder}/${path}`);
+    if (files.readSource(source) !== undefined) return source;
+  }
+  const folders = files.importPath.filter((folder) => folder !== standardSchemas);
+  const elsewhere = folders.length === 0 ? "" : `, nor in importPath: ${folders.join(", ")}`;
+  throw new CapnpError("CAPNP_SCHEMA_NOT_FOUND", `There is no schema file ${path} (in ${resolve(".")}${elsewhere}).`);
+};
 
 const pathOf = (file: string | URL): string => shortPath(typeof file === "string" ? file : fileURLToPath(file));
 
@@ -38,7 +57,7 @@ export class SchemaParser {
 
   constructor(options: ParserOptions = {}) {
     this.loader = options.loader ?? new SchemaLoader();
-    this.#importPath = options.importPath ?? [];
+    this.#importPath = foldersOf(options);
   }
 
   /**
@@ -71,21 +90,17 @@ export class SchemaParser {
   }
 
   #filesFor(options: LoadOptions): SchemaFiles {
-    const importPath = [...(options.importPath ?? []), ...this.#importPath];
+    const importPath = [...foldersOf(options), ...this.#importPath];
     return new SchemaFiles([...importPath.map(shortPath), standardSchemas]);
   }
 
   #load(path: string, files: SchemaFiles): LoadedFile {
-    const standard = standardSchemas + path;
-    let source = path;
-    if (files.readSource(path) === undefined && files.explain([]).length === 0) {
-      if (files.readSource(standard) === undefined) {
-        throw new CapnpError("CAPNP_SCHEMA_NOT_FOUND", `There is no schema file ${path} (in ${resolve(".")}).`);
-      }
-      source = standard;
-    }
+    const isThere = files.readSource(path) !== undefined || files.explain([]).length > 0;
+    const source = isThere ? path : onImportPath(path, files);
     const file = this.#declare(this.#compile(source, files));
-    this.#files.set(resolve(path), file);
+    // Another import path may have another file of this name.
+    const isStandard = source.startsWith(standardSchemas);
+    this.#files.set(resolve(isStandard ? path : source), file);
     return file;
   }
 

@@ -5,6 +5,7 @@ import type { ClientHook } from "./rpc/capability/client-hook.ts";
 import type { Payload } from "./rpc/capability/payload.ts";
 import { AnyPointerBuilder, AnyPointerReader, type PointerTypeArgument } from "./schema/any-pointer.ts";
 import { StructRestorer } from "./schema/restorer.ts";
+import type { AnyPointerReader as TypedPointerReader } from "./schema/typed-any-pointer.ts";
 import { MessageBuilder } from "./serialization/message.ts";
 import type { PeerInfo } from "./transport/transport.ts";
 
@@ -12,7 +13,7 @@ import type { PeerInfo } from "./transport/transport.ts";
  * The capability that an object id stands for; null or undefined where it stands for none. Read the id as what its type is
  * agreed to be: `objectId.as(MyStruct)`, `objectId.as("Text")`.
  */
-export type RestoreFunction = (objectId: AnyPointerReader, peer: PeerInfo) => Exposed | null | undefined;
+export type RestoreFunction = (objectId: TypedPointerReader, peer: PeerInfo) => Exposed | null | undefined;
 
 /**
  * What restores capabilities by `Bootstrap.deprecatedObjectId`: a function, or an instance of a class that extends
@@ -31,7 +32,7 @@ export const restore = (restorer: Restorer, objectId: Payload | undefined, peer:
 };
 
 const askFor = (restorer: Restorer, objectId: AnyPointerReader, peer: PeerInfo): unknown => {
-  if (typeof restorer === "function") return restorer(objectId, peer);
+  if (typeof restorer === "function") return restorer(objectId as TypedPointerReader, peer);
   const id = restorer instanceof StructRestorer ? objectId.as(restorer.$type) : objectId;
   return restorer.restore(id as never, peer);
 };

@@ -9,7 +9,8 @@ import { addStats, countersOf, type ServerStats } from "./server-stats.ts";
 import type { SocketServer } from "./transport/listen-socket.ts";
 import type { ServerCertificates } from "./transport/tls.ts";
 import type { PeerInfo } from "./transport/transport.ts";
-import type { CloseOptions, TwoPartyServer } from "./two-party-vat.ts";
+import type { TwoPartyServer } from "./stream-vat.ts";
+import type { CloseOptions } from "./two-party-vat.ts";
 
 /** What `listen` and the server that it makes both know. */
 export class ServerState {
@@ -69,7 +70,10 @@ export class RpcServer {
     this.#release = release;
   }
 
-  /** Where it listens, with the port that was chosen; what `connect` takes. Of several addresses the first. */
+  /**
+   * Where it listens, with the port that was chosen; what `connect` takes, unless its host is `*`: name this machine then. Of
+   * several addresses the first.
+   */
   get address(): string {
     return this.#sockets[0]!.address;
   }

@@ -7,8 +7,9 @@ const carriers = { ByteStreamTransport, TwoWayPipe, isWebStreams };
 
 /** The end that connected, over a stream or transport of yours; see `connect` for one by address. */
 export const TwoPartyClient = /* @__PURE__ */ overStreams(Client, carriers);
-export type TwoPartyClient = Client;
+// No alias: the declarations that TypeScript writes for code of users must be able to name it.
+export interface TwoPartyClient extends Client {}
 
 /** The end that was connected to: exposes `bootstrap` to the peer; see `listen` for a server of many. */
 export const TwoPartyServer = /* @__PURE__ */ overStreams(Server, carriers);
-export type TwoPartyServer = Server;
+export interface TwoPartyServer extends Server {}

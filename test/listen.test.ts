@@ -10,6 +10,7 @@ import { Struct } from "../lib/serialization/struct.ts";
 import { child, MessageForm, messageTag, OutgoingMessage, setU32, u16 } from "../lib/rpc/wire.ts";
 import { readException } from "../lib/rpc/wire-exception.ts";
 import { encodeFrame } from "../lib/serialization/framing.ts";
+import type { Loose } from "./support/loose.ts";
 
 const word = (...values: number[]): Uint8Array => Uint8Array.from(values);
 const text = (s: string): Uint8Array => new TextEncoder().encode(s);
@@ -206,5 +207,34 @@ describe("a server", () => {
     expect(await pending).to.equal(7);
     await closing;
     expect((await slow.closed).kind).to.equal("disconnected");
+  });
+});
+
+describe("what a vat is told", () => {
+  for (const [given, text] of [
+    [undefined, /listen takes an address and an object with options: listen\(address/],
+    [{ bootstrap: 5 }, /bootstrap must be a server object, .*, not a number/],
+    [{ bootstrap: {} }, /bootstrap must be/],
+    [{ restorer: {} }, /restorer must be a function, or an object with a method `restore`/],
+    [{ logger: {} }, /logger must be an object with the methods trace/],
+    [{ logger: "info" }, /logger .* not a string/],
+    [{ signal: 5 }, /signal must be an AbortSignal, not a number/],
+  ] as readonly (readonly [options: Loose, text: RegExp])[]) {
+    it(`is refused before anybody connects: ${JSON.stringify(given)}`, async () => {
+      const refused = await capnp.listen("127.0.0.1:0", given).then(
+        (listening) => listening.close(),
+        (error: unknown) => error,
+      );
+      expect(refused).to.include({ code: "CAPNP_TYPE" });
+      expect((refused as Error).message).to.match(text);
+      if (given === undefined) return;
+      const client = await capnp.connect("127.0.0.1:1", given).catch((error: unknown) => error);
+      expect(client).to.include({ code: "CAPNP_TYPE" });
+    });
+  }
+
+  it("may be that there is nothing to call", async () => {
+    const listening = await capnp.listen("127.0.0.1:0", {});
+    await listening.close();
   });
 });

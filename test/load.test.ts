@@ -110,6 +110,27 @@ describe("loading a schema", () => {
     expect((error as CapnpError).code).to.equal("CAPNP_SCHEMA_NOT_FOUND");
   });
 
+  it("finds a file on the import path that the current folder does not have", async () => {
+    const places = ["one", "other"].map((name, i) =>
+      join(write(`${name}/elsewhere.capnp`, `@0xb01e1b1e5b1b1b1${i};\nconst place :UInt8 = ${i};\n`), ".."),
+    );
+    for (const [i, place] of places.entries()) {
+      const importPath = [place];
+      const file = await load("elsewhere.capnp", { importPath });
+      expect(file).to.have.property("place", i);
+      expect(loadSync("elsewhere.capnp", { importPath })).to.equal(file);
+      expect(new SchemaParser({ importPath }).loadSync("elsewhere.capnp")).to.have.property("place", i);
+    }
+    const missing = () => loadSync("missing.capnp", { importPath: places });
+    expectError("CAPNP_SCHEMA_NOT_FOUND", missing, "missing.capnp", "nor in importPath");
+  });
+
+  it("takes no import path but an array", async () => {
+    const importPath = folder as never;
+    expectError("CAPNP_TYPE", () => loadSync("elsewhere.capnp", { importPath }), "importPath must be an array");
+    expectError("CAPNP_TYPE", () => new SchemaParser({ importPath }), "not a string");
+  });
+
   it("says what is wrong with a file that cannot be read, and never reads without end", async () => {
     for (const [path, problem] of [
       [folder, "This is a folder, not a file."],

@@ -1,7 +1,10 @@
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import { expect } from "chai";
 import { ensureCertificates } from "../certs/make.ts";
@@ -187,6 +190,15 @@ describe("an end without a stream", () => {
     expect(await server.read()).to.equal(undefined);
     server.end();
     expect(await server.write(new Uint8Array(8))).to.equal(false);
+  });
+
+  it("keeps its process alive until it is closed, though nobody carries its bytes", async () => {
+    const module = pathToFileURL(join(repositoryRoot, "dist/lib/stream-vat.js"));
+    const code = `import { TwoPartyClient } from "${module}";
+      await new TwoPartyClient({ closeTimeout: 20 }).close();
+      console.log("closed");`;
+    const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", code]);
+    expect(stdout).to.equal("closed\n");
   });
 
   it("is not what an address, or another kind of stream, makes", () => {

@@ -1,5 +1,7 @@
 // What generated code imports, and the only thing that it imports. Generated files are older or newer than the library
 // that they run with: names are only ever added here. What has to change goes to a v2 beside it.
+//
+// Some types no generated file names, but the declarations that TypeScript writes for it, or for code that uses it, have to.
 
 import { CapnpError } from "../errors.ts";
 import { embeddedNodes } from "../schema/embedded-nodes.ts";
@@ -33,7 +35,16 @@ export {
   type StreamResult,
   type StreamReturns,
 } from "../schema/typed-interface.ts";
-export type { List, ListBuilder } from "../schema/typed-list.ts";
+export type {
+  List,
+  ListBuilder,
+  ListBuilderOf,
+  ListInputOf,
+  ListReaderOf,
+  PointerListBuilder,
+  Sized,
+} from "../schema/typed-list.ts";
+export type { Orphan } from "../schema/typed-orphan.ts";
 export type {
   AnyStruct,
   Builder,

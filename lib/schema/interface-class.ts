@@ -53,6 +53,9 @@ export abstract class InterfaceServer extends Server {
 /** The class of an interface, defined at the first use. */
 const interfaceClassOf = (schema: InterfaceSchema): InterfaceClass => schema.interfaceClass;
 
+/** How the inspector of Node finds out what to print. */
+const inspect = Symbol.for("nodejs.util.inspect.custom");
+
 /** Makes the class of an interface; `InterfaceSchema.interfaceClass` keeps it. */
 export const defineInterface = (
   schema: InterfaceSchema,
@@ -72,8 +75,8 @@ export const defineInterface = (
     const call = function (this: InterfaceClient, ...args: unknown[]): unknown {
       return callMethod(Client.hook(this), method, args);
     };
-    const request = function (this: InterfaceClient): unknown {
-      return newRequest(Client.hook(this), method);
+    const request = function (this: InterfaceClient, ...args: unknown[]): unknown {
+      return newRequest(Client.hook(this), method, args);
     };
     // A client with a property `then` that can be called would be taken for a promise wherever it is awaited or returned.
     const property = name === "then" ? "then_" : name;
@@ -82,7 +85,14 @@ export const defineInterface = (
       Object.defineProperty(TypedClient.prototype, `${name}Request`, hidden(request));
     }
   }
-  return { schema, Client: TypedClient, Server: TypedServer, of: (...types) => bind(types) };
+  const interfaceClass: InterfaceClass = {
+    schema,
+    Client: TypedClient,
+    Server: TypedServer,
+    of: (...types) => bind(types),
+  };
+  Object.defineProperty(interfaceClass, inspect, { value: () => `[interface ${schema.path}]` });
+  return interfaceClass;
 };
 
 /** Reads a capability field. The client that it gives owns the message's reference: the same one each time. */

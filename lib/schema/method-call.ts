@@ -2,7 +2,7 @@ import type { ClientHook } from "../rpc/capability/client-hook.ts";
 import type { Payload } from "../rpc/capability/payload.ts";
 import { canceledError } from "../rpc/capability/local-call-context.ts";
 import { FailedCall, newCall, type OutgoingCall, type PendingCall } from "../rpc/capability/request.ts";
-import type { CallOptions, RemotePromise } from "../rpc/capability/remote-promise.ts";
+import { type CallOptions, checkCallOptions, type RemotePromise } from "../rpc/capability/remote-promise.ts";
 import { roomAfter } from "../rpc/capability/streaming-promise.ts";
 import { CapnpError } from "../errors.ts";
 import { initStruct } from "../serialization/pointer-builder.ts";
@@ -11,7 +11,7 @@ import type { Segment } from "../serialization/segment.ts";
 import { readStruct } from "../serialization/struct.ts";
 import { assign } from "./assign.ts";
 import { pipelineClassOf, pipelineOf } from "./pipeline-class.ts";
-import type { MethodSchema, StructSchema } from "./schema.ts";
+import { type MethodSchema, noSuchField, type StructSchema } from "./schema.ts";
 import { StructBase, type StructBuilder } from "./struct-base.ts";
 import { unlimitedNesting } from "../serialization/read-limiter.ts";
 
@@ -43,6 +43,7 @@ export const callMethod = (
   let options: CallOptions | undefined;
   try {
     options = setParams(initParams(call, method.params), method, args);
+    if (options !== undefined) checkCallOptions(options);
   } catch (error) {
     call.discard();
     throw error;
@@ -81,6 +82,7 @@ const setParams = (params: StructBuilder, method: MethodSchema, args: readonly u
     assign(params, first);
     given = 1;
   } else {
+    checkNames(first, method.params);
     given = Math.min(args.length, fields.length);
     for (let i = 0; i < given; i++) {
       const field = fields[i];
@@ -97,11 +99,23 @@ const setParams = (params: StructBuilder, method: MethodSchema, args: readonly u
   return options as CallOptions | undefined;
 };
 
-const isNamed = (value: unknown, params: StructSchema): value is object => {
+const isPlain = (value: unknown): value is object => {
   if (typeof value !== "object" || value === null) return false;
   const prototype = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null) return false;
-  return Object.keys(value).every((name) => params.fieldsByName.has(name));
+  return prototype === Object.prototype || prototype === null;
+};
+
+const isNamed = (value: unknown, params: StructSchema): value is object =>
+  isPlain(value) && Object.keys(value).every((name) => params.fieldsByName.has(name));
+
+/**
+ * A plain object that does not give the params by name is the first of them; where that is no struct, one of the names must
+ * be misspelt.
+ */
+const checkNames = (first: unknown, params: StructSchema): void => {
+  const type = params.fields[0]?.type.which;
+  if (type === undefined || type === "struct" || !isPlain(first)) return;
+  for (const name of Object.keys(first)) if (!params.fieldsByName.has(name)) throw noSuchField(params, name);
 };
 
 /** The params builder of a call that is being made, with `send`. */
@@ -132,6 +146,7 @@ const takeCall = (request: object): { readonly call: OutgoingCall; readonly meth
 
 /** Sends a request: `request.send()`, also where a param is named `send`. */
 export const send = (request: object, options?: CallOptions): RemotePromise<unknown> | Promise<void> => {
+  if (options !== undefined) checkCallOptions(options);
   const found = takeCall(request);
   if (found === undefined) {
     throw new CapnpError("CAPNP_CALL", "This is not a request, or it was sent already. Make a new one for each call.");
@@ -178,19 +193,35 @@ const requestClassOf = (schema: StructSchema): (new (...place: Place) => StructB
   return found;
 };
 
-/** `client.methodRequest()`: params to be set one by one, then `send()`. */
-export const newRequest = (hook: ClientHook, method: MethodSchema): StructBuilder & MethodRequest => {
+/** `client.methodRequest()`: params to be set one by one, or given as to a call, then `send()`. */
+export const newRequest = (
+  hook: ClientHook,
+  method: MethodSchema,
+  args: readonly unknown[],
+): StructBuilder & MethodRequest => {
   const call = newCall(hook, method.interfaceId, method.ordinal);
   const { dataBytes, pointerCount } = method.params.structClass;
   initStruct(call.segment, call.position, dataBytes, pointerCount);
   const Request = requestClassOf(method.params);
   const request = new Request(target.segment, target.start, dataBytes, pointerCount, unlimitedNesting);
+  try {
+    if (args.length > 0 && setParams(request, method, args) !== undefined) throw optionsOfRequest(method);
+  } catch (error) {
+    call.discard();
+    throw error;
+  }
   // The user has it, also after it was sent.
   call.segment.isExposed = true;
   calls.set(request, { call, method });
   forgotten.register(request, call, request);
   return request as StructBuilder & MethodRequest;
 };
+
+const optionsOfRequest = ({ name }: MethodSchema): CapnpError =>
+  new CapnpError(
+    "CAPNP_TYPE",
+    `${name}Request takes params only; the options of the call go to send({ signal, timeout }).`,
+  );
 
 /** The call behind a request that was not sent, for a tail call; it counts as sent. */
 export const takeRequest = (request: object): OutgoingCall => {

@@ -21,6 +21,7 @@ export const pipelineClassOf = (results: StructSchema): PromiseClass => {
   let found = promiseClasses.get(results);
   if (found === undefined) {
     found = class extends RemotePromise<unknown> {};
+    Object.defineProperty(found, "name", { value: "RemotePromise", configurable: true });
     defineAccessors(found.prototype, results, (promise) => ({
       promise: promise as RemotePromise<unknown>,
       path: [],
@@ -67,6 +68,9 @@ export class AnyPointerPipeline {
 const clientAt = ({ promise, path }: Place, schema: InterfaceSchema | undefined): InterfaceClient =>
   RemotePromise.pipelined(promise, path, schema, (hook) => clientOf(schema?.interfaceClass, hook));
 
+/** How the inspector of Node finds out what to print. */
+const inspect = Symbol.for("nodejs.util.inspect.custom");
+
 const structPipelines = new WeakMap<StructSchema, StructPipelineClass>();
 
 const structPipelineOf = (schema: StructSchema): StructPipelineClass => {
@@ -76,6 +80,7 @@ const structPipelineOf = (schema: StructSchema): StructPipelineClass => {
     found = made;
     structPipelines.set(schema, made);
     defineAccessors(made.prototype, schema, (pipeline) => (pipeline as StructPipeline).$place);
+    Object.defineProperty(made.prototype, inspect, { value: () => `[pipeline: ${schema.path}]` });
   }
   return found;
 };

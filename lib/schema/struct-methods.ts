@@ -4,13 +4,17 @@ import { type AllocationOptions, movingSegmentBytes } from "../serialization/are
 import { MessageBuilder } from "../serialization/message.ts";
 import type { PointerKind } from "../serialization/pointer-list.ts";
 import { List } from "../serialization/list.ts";
-import { AnyPointerBuilder } from "./any-pointer.ts";
+import { AnyListReader } from "./any-list.ts";
+import { AnyPointerBuilder, AnyPointerReader } from "./any-pointer.ts";
+import { AnyStructReader } from "./any-struct.ts";
 import { assign } from "./assign.ts";
 import * as disown from "./disown.ts";
 import { fromJSON } from "./from-json.ts";
 import { fromText } from "./from-text.ts";
 import * as io from "./message-io.ts";
 import * as operations from "./operations.ts";
+import { typeName } from "./kind-of.ts";
+import { Orphan } from "./orphan.ts";
 import { toObject } from "./plain-object.ts";
 import { restorerClassOf } from "./restorer.ts";
 import { initResizableList } from "./resizable-list.ts";
@@ -48,14 +52,29 @@ const installGetters = (prototype: object, getters: Readonly<Record<string, Oper
 const inspect = Symbol.for("nodejs.util.inspect.custom");
 
 /** What is printed may be what an enemy sent: a line of a log must not become another failure. */
-function inspected(this: unknown): unknown {
-  try {
-    return toObject(this);
-  } catch (error) {
-    if (error instanceof CapnpError) return `[unreadable: ${error.message}]`;
-    throw error;
-  }
-}
+const installInspection = <T extends object>(prototype: T, print: (value: T) => unknown): void => {
+  Object.defineProperty(prototype, inspect, {
+    value(this: T): unknown {
+      try {
+        return print(this);
+      } catch (error) {
+        if (error instanceof CapnpError) return `[unreadable: ${error.message}]`;
+        throw error;
+      }
+    },
+  });
+};
+
+/** What has no type has no fields to print, and nobody wants to read where in the message it lies. */
+const installUntypedInspection = (): void => {
+  installInspection(AnyPointerReader.prototype, ({ kind }) => `[AnyPointer: ${kind}]`);
+  installInspection(AnyListReader.prototype, ({ length }) => `[AnyList: ${length} elements]`);
+  installInspection(
+    AnyStructReader.prototype,
+    ({ $dataBytes, $pointerCount }) => `[AnyStruct: ${$dataBytes} bytes of data, ${$pointerCount} pointers]`,
+  );
+  installInspection(Orphan.prototype, ({ $type }) => `[Orphan: ${typeName($type)}]`);
+};
 
 /**
  * The methods of all readers and builders. They lie on the bases, below the accessors of each class: a field always wins
@@ -67,11 +86,8 @@ export const installStructMethods = (): void => {
   installGetters(StructBase.prototype, { $which: which, totalSize });
   installMethods(List.prototype, { toObject, toJSON });
   installMessageMethods();
-  for (const { prototype } of [StructBase, List]) {
-    Object.defineProperty(prototype, inspect, {
-      value: inspected,
-    });
-  }
+  for (const { prototype } of [StructBase, List]) installInspection<object>(prototype, toObject);
+  installUntypedInspection();
 };
 
 /** Structs as messages, text and JSON, and what is taken out of them and put back. */
@@ -135,6 +151,16 @@ export const structClassPrototype: object = Object.create(null, {
     },
   },
   [Symbol.toStringTag]: { value: "StructClass" },
+  [Symbol.toPrimitive]: {
+    value(this: StructClass): string {
+      return `[struct ${this.schema.path}]`;
+    },
+  },
+  [inspect]: {
+    value(this: StructClass): string {
+      return `[struct ${this.schema.path}]`;
+    },
+  },
 });
 
 const kinds = new WeakMap<StructClass, PointerKind>();

@@ -1,6 +1,7 @@
 import { CapnpError } from "../errors.ts";
 import { CapTable } from "./cap-table.ts";
 import {
+  checkReaderOptions,
   defaultNestingLimit,
   defaultTraversalLimitInWords,
   type ReaderOptions,
@@ -76,6 +77,7 @@ export class Arena {
 
 /** The arena of a message that is read. */
 export const readerArena = (segments: readonly Uint8Array[], options?: ReaderOptions): Arena => {
+  if (options !== undefined) checkReaderOptions(options);
   const arena = new Arena(
     options?.traversalLimitInWords ?? defaultTraversalLimitInWords,
     options?.nestingLimit ?? defaultNestingLimit,

@@ -284,7 +284,16 @@ const indexing = new Proxy<object>(
     },
     set(above, name, assigned, list): boolean {
       const index = indexOfKey(name);
-      if (index < 0) return Reflect.set(above, name, assigned, list);
+      if (index < 0) {
+        // On an array it would be a property that nobody finds again, beside the elements.
+        if (typeof name === "string" && String(Number(name)) === name && name !== "NaN") {
+          throw new CapnpError(
+            "CAPNP_INDEX",
+            `[${name}] is no element of a list; list.set(-1, value) and list.at(-1) count from the end.`,
+          );
+        }
+        return Reflect.set(above, name, assigned, list);
+      }
       const { set } = list as Settable;
       if (set === undefined) {
         throw new CapnpError(

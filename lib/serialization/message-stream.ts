@@ -3,7 +3,7 @@ import { type ByteStream, openSource } from "./byte-source.ts";
 import { type FileHandleLike, isFileHandle, writeAll } from "./file-handle.ts";
 import { FrameReader, type FrameLimits } from "./framing.ts";
 import { PackedReader } from "./packed-reader.ts";
-import { defaultTraversalLimitInWords, type ReaderOptions } from "./read-limiter.ts";
+import { checkReaderOptions, defaultTraversalLimitInWords, type ReaderOptions } from "./read-limiter.ts";
 
 /** How the messages of a stream are encoded. */
 export type Encoding = "plain" | "packed";
@@ -16,6 +16,7 @@ export interface MessageOptions extends ReaderOptions {
 
 /** As C++ does it: a message larger than what may be read of it is refused before it is in memory. */
 const frameLimits = (options?: MessageOptions): FrameLimits => {
+  if (options !== undefined) checkReaderOptions(options);
   const maxFrameBytes = (options?.traversalLimitInWords ?? defaultTraversalLimitInWords) * 8;
   return options?.maxSegments === undefined ? { maxFrameBytes } : { maxFrameBytes, maxSegments: options.maxSegments };
 };

@@ -18,6 +18,19 @@ export interface ReaderOptions {
   readonly nestingLimit?: number;
 }
 
+/** Throws CAPNP_TYPE or CAPNP_RANGE for a limit that is none: one that was mistyped would be no limit. */
+export const checkReaderOptions = (options: ReaderOptions): void => {
+  checkLimit("traversalLimitInWords", options.traversalLimitInWords);
+  checkLimit("nestingLimit", options.nestingLimit);
+};
+
+const checkLimit = (name: string, value: unknown): void => {
+  if (value === undefined) return;
+  const wanted = `${name} must be a number of 0 or more, or Infinity for no limit`;
+  if (typeof value !== "number") throw new CapnpError("CAPNP_TYPE", `${wanted}, not a ${typeof value}.`);
+  if (!(value >= 0)) throw new CapnpError("CAPNP_RANGE", `${wanted}, not ${value}.`);
+};
+
 export const defaultTraversalLimitInWords = 8 * 1024 * 1024;
 export const defaultNestingLimit = 64;
 

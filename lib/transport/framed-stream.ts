@@ -93,7 +93,8 @@ export class FramedStreamTransport implements Transport {
     this.#slowReader = this.#watch(limits.slowReaderTimeout, "slowReaderTimeout", "took nothing of what waits");
     this.#firstMessage = this.#watch(limits.firstMessageTimeout, "firstMessageTimeout", "sent no message");
     this.#partialFrame = this.#watch(limits.partialFrameTimeout, "partialFrameTimeout", "did not go on with a frame");
-    this.#closeLimit = new Watchdog(limits.closeTimeout, () => this.#closeExpired());
+    // Without a socket nothing else may keep a process alive that waits for `close()`.
+    this.#closeLimit = new Watchdog(limits.closeTimeout, () => this.#closeExpired(), true);
     this.#gone = new Promise((resolve) => {
       this.#resolveGone = resolve;
     });

@@ -1,16 +1,21 @@
 /**
  * A timeout that is put off far more often than it runs out. Starting or restarting it costs a reading of the clock; the one timer
- * behind it is armed anew only when it lapses and finds that it was put off. It never keeps the process alive.
+ * behind it is armed anew only when it lapses and finds that it was put off. It keeps the process alive only where it is told to.
  */
 export class Watchdog {
   readonly #limit: number;
   readonly #expired: () => void;
+  readonly #isHolding: boolean;
   #running = false;
   #since = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param limit Milliseconds; 0 or Infinity means never. */
-  constructor(limit: number, expired: () => void) {
+  /**
+   * @param limit Milliseconds; 0 or Infinity means never.
+   * @param isHolding Whether the process stays alive for it. Default: no.
+   */
+  constructor(limit: number, expired: () => void, isHolding = false) {
+    this.#isHolding = isHolding;
     this.#limit = limit > 0 ? limit : Number.POSITIVE_INFINITY;
     this.#expired = expired;
   }
@@ -41,7 +46,7 @@ export class Watchdog {
 
   #arm(delay: number): void {
     this.#timer = setTimeout(() => this.#lapsed(), Math.min(delay, longestTimer));
-    unref(this.#timer);
+    if (!this.#isHolding) unref(this.#timer);
   }
 
   #lapsed(): void {

@@ -84,6 +84,12 @@ describe("the packed package", function () {
       });
     }
 
+    it("that writes declarations: they can name all types, of generated code as well", async () => {
+      const compilerOptions = { module: "nodenext", declaration: true };
+      const project = await installed.project("declared", { type: "module", compilerOptions }, ["declared.ts"]);
+      expect(await project.run(tsc)).to.equal("");
+    });
+
     it("of a bundler: it compiles, and what the plugin has bundled runs", async () => {
       // The declarations of unplugin name bundlers that are not installed.
       const compilerOptions = { module: "esnext", moduleResolution: "bundler", skipLibCheck: true };

@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { inspect } from "node:util";
 import { toAnyStruct } from "../../lib/schema/any-struct.ts";
 import { equals } from "../../lib/schema/equals.ts";
 import { MessageBuilder } from "../../lib/schema/message-builder.ts";
@@ -27,6 +28,20 @@ const filled = {
 const lists = { boolList: [true, false, true], textList: ["plugh", "xyzzy"], structList: [{ textField: "1" }, {}] };
 
 describe("what is of any type", () => {
+  it("is printed without the message in which it lies", () => {
+    const root = Any.newMessage();
+    expect(inspect(root.pointer)).to.equal("[AnyPointer: null]");
+    root.pointer.init(AllTypes).int8Field = 5;
+    expect(inspect(root.pointer)).to.equal("[AnyPointer: struct]");
+    expect(inspect(root.asReader())).to.equal("{ pointer: [AnyPointer: struct] }");
+    expect(inspect(toAnyStruct(root))).to.equal("[AnyStruct: 0 bytes of data, 1 pointers]");
+    const orphan = root.disown("pointer");
+    expect(inspect(orphan)).to.equal("[Orphan: AnyPointer]");
+    orphan.release();
+    root.pointer.set([1, 2, 3], listOf("UInt32"));
+    expect(inspect(root.pointer.as("AnyList"))).to.equal("[AnyList: 3 elements]");
+  });
+
   it("is a struct, text, data or a list as which it can be set and read", () => {
     const root = Any.newMessage();
     root.pointer.init(AllTypes).textField = "foo";

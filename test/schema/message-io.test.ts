@@ -45,6 +45,24 @@ describe("a message as bytes", () => {
     }
   });
 
+  it("is not read with limits that are none", async () => {
+    const bytes = build("a").toBytes();
+    for (const [options, code] of [
+      [{ traversalLimitInWords: "x" }, "CAPNP_TYPE"],
+      [{ traversalLimitInWords: Number.NaN }, "CAPNP_RANGE"],
+      [{ nestingLimit: -1 }, "CAPNP_RANGE"],
+      [{ nestingLimit: "5" }, "CAPNP_TYPE"],
+    ] as const) {
+      expectError(code, () => AllTypes.fromBytes(bytes, options), Object.keys(options)[0] ?? "");
+      expectError(code, () => AllTypes.fromSegments([bytes.subarray(8)], options));
+      expectError(code, () => [...AllTypes.readMultipleBytes(bytes, options)]);
+      await rejects(code, AllTypes.read(Readable.from([bytes]), options));
+      await rejects(code, AllTypes.readPacked(Readable.from([bytes]), options));
+    }
+    const all = { traversalLimitInWords: Number.POSITIVE_INFINITY, nestingLimit: Number.POSITIVE_INFINITY };
+    expect(AllTypes.fromBytes(bytes, all).structList[0].textField).to.equal("a!");
+  });
+
   it("is read where its segments lie, or from copies of them", () => {
     const segments = build("a").toSegments();
     const inPlace = AllTypes.fromSegments(segments);

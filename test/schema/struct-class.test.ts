@@ -1,9 +1,10 @@
+import { inspect } from "node:util";
 import { expect } from "chai";
 import { get, has, init, is, set, which } from "../../lib/schema/operations.ts";
 import { toObject } from "../../lib/schema/plain-object.ts";
 import { assignStruct, isStruct } from "../../lib/schema/struct-class.ts";
 import { expectError } from "../support/errors.ts";
-import { type Loose, loadLoosely } from "../support/loose.ts";
+import { type Loose, loadLoosely, parseLoosely } from "../support/loose.ts";
 import { readAs, received, segmentsOf } from "../support/messages.ts";
 
 describe("a struct class", () => {
@@ -36,6 +37,17 @@ describe("a struct class", () => {
     expect(all.numbers.toArray()).to.deep.equal([1, -2]);
     expect(all.colors.toArray()).to.deep.equal(["red", "blue"]);
     expect(all.Map.limit).to.equal(5);
+  });
+
+  it("is printed by its name, and so is an interface", () => {
+    const file = parseLoosely("struct Person { struct Name {} }  struct Of(T) {}  interface Door {}");
+    expect([file.Person, file.Of, file.Door].map((one) => inspect(one))).to.deep.equal([
+      "[struct Person]",
+      "[struct Of]",
+      "[interface Door]",
+    ]);
+    expect(inspect(file.Person.Name)).to.equal("[struct Person.Name]");
+    expect(`${file.Of.of(file.Person)}`).to.equal(`[struct ${file.Of.of(file.Person).schema.path}]`);
   });
 
   it("builds field by field what it reads back", () => {

@@ -118,6 +118,19 @@ describe("a list", () => {
     expectError("CAPNP_INDEX", () => Object.assign(list, { 3: 0 }), "3");
   });
 
+  it("has no element under a negative index or a fraction, and takes none", () => {
+    const list = AllTypes.newMessage().init("textList", 2);
+    for (const key of [-1, 0.5]) {
+      expectError("CAPNP_INDEX", () => {
+        list[key] = "x";
+      });
+      expect(list[key]).to.equal(undefined);
+      expect(Object.hasOwn(list, key)).to.equal(false);
+    }
+    list.set(-1, "last");
+    expect(list.toArray()).to.deep.equal(["", "last"]);
+  });
+
   it("takes any iterable", () => {
     const struct = AllTypes.newMessage();
     struct.int32List = new Set([1, 2]);

@@ -41,7 +41,8 @@ export const restoring = (client: capnp.TwoPartyClient): void => {
   new capnp.TwoPartyServer({ restorer: new PatientRestorer() });
   new capnp.TwoPartyServer({
     restorer: (objectId, peer) => {
-      exactly<capnp.AnyPointerReader>()(objectId);
+      exactly<number>()(objectId.as(Scalars).int32);
+      exactly<string>()(objectId.as("Text"));
       exactly<string>()(peer.address);
       return objectId.as("Text") === "node" ? new NodeImpl() : null;
     },

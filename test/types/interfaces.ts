@@ -65,6 +65,9 @@ export const calling = async (node: Node.Client, directory: Directory.Client): P
 
 export const requests = async (node: Node.Client): Promise<void> => {
   const request = node.findRequest();
+  node.childRequest({ index: 5 });
+  // @ts-expect-error: a request takes the same params as the call
+  node.childRequest({ indx: 5 });
   request.path = ["a", "b"];
   request.limit = 5;
   request.init("path", 2).set(0, "c");

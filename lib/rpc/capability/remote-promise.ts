@@ -12,9 +12,46 @@ import type { PendingCall, ReturnListener } from "./request.ts";
 export interface CallOptions {
   /** Cancels the call, here and at the callee, when it is aborted. */
   readonly signal?: AbortSignal;
-  /** Milliseconds until the call is canceled and rejects with CAPNP_TIMEOUT. Default: no limit. */
+  /** Milliseconds until the call is canceled and rejects with CAPNP_TIMEOUT. Default, and Infinity: no limit. */
   readonly timeout?: number;
 }
+
+/** Throws CAPNP_TYPE or CAPNP_RANGE for options that would be none: a timeout that was mistyped would run out at once. */
+export const checkCallOptions = (options: CallOptions): void => {
+  if (typeof options !== "object" || options === null) throw wrongOption("The options of a call", "an object", options);
+  const { signal, timeout }: { readonly signal?: unknown; readonly timeout?: unknown } = options;
+  if (signal !== undefined && typeof (signal as Partial<AbortSignal> | null)?.addEventListener !== "function") {
+    throw wrongOption("signal", "an AbortSignal", signal);
+  }
+  if (timeout === undefined) return;
+  if (typeof timeout !== "number") throw wrongOption("timeout", "a number of milliseconds", timeout);
+  if (!(timeout >= 0)) {
+    throw new CapnpError(
+      "CAPNP_RANGE",
+      `timeout must be 0 or more milliseconds, Infinity for no limit, not ${timeout}.`,
+    );
+  }
+};
+
+const wrongOption = (name: string, wanted: string, value: unknown): CapnpError =>
+  new CapnpError("CAPNP_TYPE", `${name} must be ${wanted}, not ${value === null ? "null" : typeof value}.`);
+
+/** Node runs a longer timer at once. */
+const longestTimer = 2 ** 31 - 1;
+
+/** Calls back after any number of milliseconds; what it returns ends that. */
+const after = (milliseconds: number, act: () => void): (() => void) => {
+  const arm = (left: number): ReturnType<typeof setTimeout> =>
+    setTimeout(
+      () => {
+        if (left > longestTimer) timer = arm(left - longestTimer);
+        else act();
+      },
+      Math.min(left, longestTimer),
+    );
+  let timer = arm(milliseconds);
+  return () => clearTimeout(timer);
+};
 
 /** Calls back when the options say that a call is to be given up; what it returns ends that. */
 export const watchCall = (
@@ -30,12 +67,9 @@ export const watchCall = (
     }
     stops.push(onAbort(signal, abort));
   }
-  if (timeout !== undefined) {
-    const timer = setTimeout(
-      () => cancel(new CapnpError("CAPNP_TIMEOUT", `The call did not return within ${timeout} ms.`)),
-      timeout,
-    );
-    stops.push(() => clearTimeout(timer));
+  if (timeout !== undefined && timeout !== Number.POSITIVE_INFINITY) {
+    const text = `The call did not return within ${timeout} ms.`;
+    stops.push(after(timeout, () => cancel(new CapnpError("CAPNP_TIMEOUT", text))));
   }
   return () => {
     for (const stop of stops) stop();

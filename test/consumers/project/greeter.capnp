@@ -7,3 +7,12 @@ interface Greeter {
     text @0 () -> (text :Text);
   }
 }
+
+struct Guest {
+  name @0 :Text;
+  friends @1 :List(Guest);
+  anything @2 :AnyPointer;
+}
+
+const greetings :List(Text) = ["Hello", "Welcome"];
+const guests :List(Guest) = [(name = "Alice")];
