@@ -222,7 +222,7 @@ const isInterface = (type: unknown): type is InterfaceType<Client> =>
 /** Those of a connection on which nothing has happened. */
 const nothingYet = (): ConnectionStats =>
   new Connection(
-    { send: () => undefined, queued: 0 },
+    { send: () => undefined, queued: 0, largestQueued: 0 },
     { bootstrap: () => nullClient.addRef(), caller: undefined },
     () => undefined,
   ).stats();

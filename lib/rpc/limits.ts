@@ -63,11 +63,14 @@ export interface ConnectionLimits {
   /** Bytes of the largest message that may be sent; what does not fit is answered with an exception. Default: 64 MiB. */
   readonly maxMessageBytes: number;
   /**
-   * Bytes that may wait for the peer to read before no more calls and results are queued behind them: those fail with
-   * `overloaded`. Default: 12 MiB, three quarters of `maxQueuedBytes`, which ends the connection.
+   * Bytes that may wait for the peer to read, beside one message of any size, before no more calls and results are queued behind
+   * them: those fail with `overloaded`. Default: 12 MiB, three quarters of `maxQueuedBytes`, which ends the connection.
    */
   readonly maxOutboundBytes: number;
-  /** Calls that the peer may cancel at once ... Default: 1,000. Attack: to call and cancel is cheap, to serve is not. */
+  /**
+   * Calls that the peer may cancel at once within a second of making them ... Default: 1,000. Attack: to call and cancel is cheap, to
+   * serve is not.
+   */
   readonly cancelBurst: number;
   /** ... and in each second after that. Default: 33. Breach: abort. */
   readonly cancelsPerSecond: number;

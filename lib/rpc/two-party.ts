@@ -63,6 +63,9 @@ export class TwoPartyConnection {
         get queued() {
           return transport.queued;
         },
+        get largestQueued() {
+          return transport.largestQueued ?? 0;
+        },
       },
       { bootstrap: (objectId) => bootstrap(peer, objectId), caller: peer },
       (reason) => this.#over(reason),

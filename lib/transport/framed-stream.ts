@@ -105,6 +105,10 @@ export class FramedStreamTransport implements Transport {
     stream.on("close", () => this.#onClose());
   }
 
+  get largestQueued(): number {
+    return this.#largest.bytes;
+  }
+
   get queued(): number {
     return this.#outbox.bytes + this.#bytesInFlight;
   }

@@ -1,6 +1,7 @@
 /**
- * How much of what waits for the peer is one message, the largest. It does not count for `maxQueuedBytes`: a message of any size
- * has its way, so what is said behind it must not end the connection, either. The queue stays bounded, by the limit and one message.
+ * How much of what waits for the peer is one message, the largest. It does not count for `maxQueuedBytes` and
+ * `maxOutboundBytes`: a message of any size has its way, so what is said behind it must have it, too. The queue stays bounded, by
+ * the limit and one message.
  */
 export class LargestWaiting {
   #bytes = 0;

@@ -1,3 +1,4 @@
+import { LargestWaiting } from "./largest-waiting.ts";
 import { CapnpError } from "../errors.ts";
 import { readLimits } from "../limit.ts";
 import { receiverError, tellClosed } from "./receiver-error.ts";
@@ -108,6 +109,7 @@ export class MemoryTransport implements Transport {
   #other!: MemoryTransport;
   #outgoing: Item[] = [];
   #queued = 0;
+  readonly #largest = new LargestWaiting();
   #receiver: TransportReceiver | undefined;
   #reading = true;
   #delivering = false;
@@ -142,6 +144,10 @@ export class MemoryTransport implements Transport {
 
   get queued(): number {
     return this.#queued;
+  }
+
+  get largestQueued(): number {
+    return this.#largest.bytes;
   }
 
   /** When what this end would deliver next was sent, on a clock common to both; undefined when it can deliver nothing now. */
@@ -208,6 +214,7 @@ export class MemoryTransport implements Transport {
         continue;
       }
       this.#queued -= item.bytes;
+      this.#largest.took(item.bytes);
       if (other.#outcome !== undefined || other.#receiver === undefined) continue;
       this.#delivering = true;
       try {
@@ -245,7 +252,10 @@ export class MemoryTransport implements Transport {
 
   #push(item: Item): void {
     this.#outgoing.push(item);
-    if ("bytes" in item) this.#queued += item.bytes;
+    if ("bytes" in item) {
+      this.#queued += item.bytes;
+      this.#largest.added(item.bytes, this.#queued);
+    }
     this.#schedule();
   }
 

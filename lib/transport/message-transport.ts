@@ -105,6 +105,10 @@ export class MessageTransport implements Transport {
     return this.#carrier.bytesReceived ?? this.#bytesReceived;
   }
 
+  get largestQueued(): number {
+    return this.#largest.bytes;
+  }
+
   get queued(): number {
     if (this.#queued > 0) this.#carrier.update?.();
     return this.#queued;

@@ -18,6 +18,9 @@ export interface Transport {
   /** Bytes queued by `send` that the network has not yet taken. */
   readonly queued: number;
 
+  /** How many of them are of the largest message. They do not count for limits on what waits: a message of any size has its way. */
+  readonly largestQueued?: number;
+
   /** Bytes that have come from the peer so far: what shows that it lives, also in the middle of a large message. */
   readonly bytesReceived?: number;
 

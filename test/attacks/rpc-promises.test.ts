@@ -402,6 +402,29 @@ describe("calls that are pipelined", () => {
 });
 
 describe("a slow callee", () => {
+  it("holds nothing up by one large message, of any size: what comes behind it is sent", async () => {
+    const vats = new Vats({ a: { limits: { maxOutboundBytes: 100_000 } } });
+    const node = bootstrapOf(vats.a);
+    const numbers = (count: number) =>
+      node.list(Array.from({ length: count }, () => 0)).then(
+        () => "",
+        (error: Loose) => error.kind,
+      );
+    const large = numbers(100_000);
+    const small = Array.from({ length: 50 }, () => numbers(100));
+    await turn();
+    expect(vats.pair.a.queued).to.be.above(400_000);
+    const beyond = Array.from({ length: 50 }, () => numbers(1000));
+    await vats.settle();
+    expect(await large).to.equal("failed");
+    expect(new Set(await Promise.all(small))).to.deep.equal(new Set(["failed"]));
+    expect(await Promise.all(beyond))
+      .to.include("overloaded")
+      .and.to.include("failed");
+    node.release();
+    await vats.expectEmpty();
+  });
+
   it("is sent no more than maxOutboundBytes: calls on top of that reject as overloaded, and go again when it reads", async () => {
     const vats = new Vats({ a: { limits: { maxOutboundBytes: 100_000 } } });
     const node = bootstrapOf(vats.a);

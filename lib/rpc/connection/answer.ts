@@ -68,6 +68,7 @@ export class Answer implements CallContext {
   #params: Payload | undefined;
   /** Of the message with the params. */
   readonly #bytes: number;
+  readonly #startTime: number;
   /** True while the call counts against `maxCalls`: until its method is done, also where it was canceled. */
   #isAtWork = true;
   #stopTimer: (() => void) | undefined;
@@ -93,6 +94,7 @@ export class Answer implements CallContext {
     this.id = id;
     this.#params = params;
     this.#bytes = options.bytes ?? 0;
+    this.#startTime = state.startTime();
     this.#pipeline = new QueuedPipeline(state.pipelineRoom);
     state.calls++;
     state.paramBytes += this.#bytes;
@@ -495,8 +497,7 @@ export class Answer implements CallContext {
       state.atClose.add(this);
       return;
     }
-    state.canceled++;
-    if (!state.cancels.take()) {
+    if (!state.takeCancel(this.#startTime)) {
       const { cancelBurst, cancelsPerSecond } = state.limits;
       const text = `The peer cancels too many calls: more than ${cancelBurst} at once (cancelBurst) and ${cancelsPerSecond} in a second (cancelsPerSecond).`;
       throw new CapnpError("CAPNP_LIMIT", text);

@@ -29,12 +29,17 @@ import { IdTable } from "./table.ts";
 import type { Tracer } from "./trace.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
+/** Milliseconds after which whoever cancels a call has waited for it. */
+const patience = 1000;
+
 /** Where a connection's messages go. */
 export interface Link {
   /** The segments do not change until `sent` is called. */
   send(segments: readonly Uint8Array[], sent?: () => void): void;
   /** Bytes that were sent and wait for the peer to read. */
   readonly queued: number;
+  /** How many of them are of the largest message. */
+  readonly largestQueued: number;
 }
 
 /** Begins a call to the peer; given to the state so that clients need not know how calls are sent. */
@@ -111,7 +116,9 @@ export class ConnectionState {
   overloaded = 0;
   /** Calls that the peer gave up before they returned. */
   canceled = 0;
-  readonly cancels: TokenBucket;
+  readonly #cancels: TokenBucket;
+  #starts = 0;
+  #startTime = 0;
   /** For capabilities that the peer mentions by their place in results that are not there yet. */
   readonly pipelineRoom: PipelineRoom;
   /** Promises of the peer's that are held here, resolved or not. */
@@ -134,7 +141,7 @@ export class ConnectionState {
     this.limits = limits;
     this.clock = clock;
     this.errors = errors;
-    this.cancels = new TokenBucket(limits.cancelBurst, limits.cancelsPerSecond, clock);
+    this.#cancels = new TokenBucket(limits.cancelBurst, limits.cancelsPerSecond, clock);
     this.pipelineRoom = { used: 0, limit: limits.maxPipelinedPromises };
     this.beginCall = beginCall;
     this.fail = fail;
@@ -153,9 +160,28 @@ export class ConnectionState {
     return id;
   }
 
+  /** When a call of the peer's begins, or some calls earlier: the clock is too slow to be read for each. */
+  startTime(): number {
+    if ((this.#starts++ & 15) === 0) this.#startTime = this.clock.now();
+    return this.#startTime;
+  }
+
+  /** Counts a call that the peer has canceled; false where it is one too many. A call that it has waited for is none of an attack. */
+  takeCancel(startTime: number): boolean {
+    this.canceled++;
+    return this.clock.now() - startTime >= patience || this.#cancels.take();
+  }
+
   /** Bytes that were sent and wait for the peer to read. */
   get queued(): number {
     return this.#link.queued;
+  }
+
+  /** Whether so much waits for the peer to read, beside one message of any size, that no more should be added. */
+  get isCrowded(): boolean {
+    const { maxOutboundBytes } = this.limits;
+    const { queued } = this.#link;
+    return queued > maxOutboundBytes && queued - this.#link.largestQueued > maxOutboundBytes;
   }
 
   /**

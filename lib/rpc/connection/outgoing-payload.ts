@@ -22,7 +22,7 @@ export const describePayload = (
   message: OutgoingMessage,
   payloadAt: number,
 ): DescribedPayload | CapnpError => {
-  if (state.queued > state.limits.maxOutboundBytes) {
+  if (state.isCrowded) {
     state.overloaded++;
     return crowded(state);
   }

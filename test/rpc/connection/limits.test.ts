@@ -312,14 +312,29 @@ describe("cancelBurst and cancelsPerSecond", () => {
     const peer = await withNode(methods, { limits, clock });
     for (let id = 1; id <= 5; id++) peer.call(id, { importedCap: 0 }, "never").send(finish(id));
     await peer.heard();
-    clock.pass(1000);
-    for (let id = 1; id <= 2; id++) peer.call(id, { importedCap: 0 }, "never").send(finish(id));
+    clock.pass(500);
+    peer.call(1, { importedCap: 0 }, "never").send(finish(1));
     await peer.heard();
-    expect(peer.vat.stats()).to.include({ canceled: 7 });
+    expect(peer.vat.stats()).to.include({ canceled: 6 });
     peer.call(1, { importedCap: 0 }, "never").send(finish(1));
     await peer.settle();
     end();
     await peer.expectAbort("cancels too many calls: more than 5 at once");
+  });
+
+  it("do not count calls that the peer has waited for: who gives up a server that hangs loses no connection", async () => {
+    const clock = steppedClock();
+    const { methods, end } = hanging();
+    const peer = await withNode(methods, { limits: { cancelBurst: 1, cancelsPerSecond: 0 }, clock });
+    for (let id = 1; id <= 100; id++) peer.call(id, { importedCap: 0 }, "never");
+    await peer.heard();
+    clock.pass(1000);
+    for (let id = 1; id <= 100; id++) peer.send(finish(id));
+    await peer.heard();
+    expect(peer.vat.stats()).to.include({ canceled: 100 });
+    end();
+    peer.send(finish(0));
+    await peer.expectEmpty();
   });
 
   it("do not count the Finish of a call that has returned, of a Bootstrap, or of one that goes on for its pipeline", async () => {
