@@ -90,7 +90,10 @@ export class InterfaceTypes {
     const request = `${method.name}Request`;
     if (ancestry.some(({ methods }) => methods.some(({ name }) => name === request))) return;
     const args = [params, this.#results(method), ...(isStream ? ["$.Streamed"] : [])];
-    this.#source.line([signature(memberName(request), [], reference("$.Request", args)), ";"]);
+    this.#source.line([
+      signature(memberName(request), [["params?: ", reference("$.InputOf", [params])]], reference("$.Request", args)),
+      ";",
+    ]);
   }
 
   #writeServerMethod(method: Method, index: number): void {

@@ -72,8 +72,8 @@ export const defineInterface = (
     const call = function (this: InterfaceClient, ...args: unknown[]): unknown {
       return callMethod(Client.hook(this), method, args);
     };
-    const request = function (this: InterfaceClient): unknown {
-      return newRequest(Client.hook(this), method);
+    const request = function (this: InterfaceClient, ...args: unknown[]): unknown {
+      return newRequest(Client.hook(this), method, args);
     };
     // A client with a property `then` that can be called would be taken for a promise wherever it is awaited or returned.
     const property = name === "then" ? "then_" : name;

@@ -106,11 +106,11 @@ export declare namespace Lobby {
     /** The calculator of the command line's example. */
     calculator(params: $.InputOf<CalculatorParams>, options?: $.CallOptions): $.Results<CalculatorResults>;
     calculator(options?: $.CallOptions): $.Results<CalculatorResults>;
-    calculatorRequest(): $.Request<CalculatorParams, CalculatorResults>;
+    calculatorRequest(params?: $.InputOf<CalculatorParams>): $.Request<CalculatorParams, CalculatorResults>;
     /** Rooms, the same for all pages and for the chat's own clients. */
     chat(params: $.InputOf<ChatParams>, options?: $.CallOptions): $.Results<ChatResults>;
     chat(options?: $.CallOptions): $.Results<ChatResults>;
-    chatRequest(): $.Request<ChatParams, ChatResults>;
+    chatRequest(params?: $.InputOf<ChatParams>): $.Request<ChatParams, ChatResults>;
   }
   interface Server extends $.InterfaceServer {
     readonly [$.interfaceIds]: $.InterfaceIds<"0x872737d64e33793e">;

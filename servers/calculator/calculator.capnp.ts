@@ -149,7 +149,7 @@ export declare namespace Calculator {
       /** Fetches the number. */
       read(params: $.InputOf<ReadParams>, options?: $.CallOptions): $.Results<ReadResults>;
       read(options?: $.CallOptions): $.Results<ReadResults>;
-      readRequest(): $.Request<ReadParams, ReadResults>;
+      readRequest(params?: $.InputOf<ReadParams>): $.Request<ReadParams, ReadResults>;
     }
     interface Server extends $.InterfaceServer {
       readonly [$.interfaceIds]: $.InterfaceIds<"0xc3e69d34d3ee48d2">;
@@ -212,7 +212,7 @@ export declare namespace Calculator {
       /** Applies the function to `params`. */
       call(params: $.InputOf<CallParams>, options?: $.CallOptions): $.Results<CallResults>;
       call(params?: $.SetOf<$.ListOf<$.Float64>>, options?: $.CallOptions): $.Results<CallResults>;
-      callRequest(): $.Request<CallParams, CallResults>;
+      callRequest(params?: $.InputOf<CallParams>): $.Request<CallParams, CallResults>;
     }
     interface Server extends $.InterfaceServer {
       readonly [$.interfaceIds]: $.InterfaceIds<"0xede83a3d96840394">;
@@ -388,7 +388,7 @@ export declare namespace Calculator {
     /** Evaluates `expression`. The result is a reference, so that it can serve in further expressions without a round trip. */
     evaluate(params: $.InputOf<EvaluateParams>, options?: $.CallOptions): $.Results<EvaluateResults>;
     evaluate(expression?: $.SetOf<Expression>, options?: $.CallOptions): $.Results<EvaluateResults>;
-    evaluateRequest(): $.Request<EvaluateParams, EvaluateResults>;
+    evaluateRequest(params?: $.InputOf<EvaluateParams>): $.Request<EvaluateParams, EvaluateResults>;
     /** Makes a function of `paramCount` parameters that evaluates `body`. */
     defFunction(params: $.InputOf<DefFunctionParams>, options?: $.CallOptions): $.Results<DefFunctionResults>;
     defFunction(
@@ -396,11 +396,11 @@ export declare namespace Calculator {
       body?: $.SetOf<Expression>,
       options?: $.CallOptions,
     ): $.Results<DefFunctionResults>;
-    defFunctionRequest(): $.Request<DefFunctionParams, DefFunctionResults>;
+    defFunctionRequest(params?: $.InputOf<DefFunctionParams>): $.Request<DefFunctionParams, DefFunctionResults>;
     /** Hands out an arithmetic operator as a function of two parameters. */
     getOperator(params: $.InputOf<GetOperatorParams>, options?: $.CallOptions): $.Results<GetOperatorResults>;
     getOperator(op?: Operator, options?: $.CallOptions): $.Results<GetOperatorResults>;
-    getOperatorRequest(): $.Request<GetOperatorParams, GetOperatorResults>;
+    getOperatorRequest(params?: $.InputOf<GetOperatorParams>): $.Request<GetOperatorParams, GetOperatorResults>;
   }
   interface Server extends $.InterfaceServer {
     readonly [$.interfaceIds]: $.InterfaceIds<"0x97983392df35cc36">;

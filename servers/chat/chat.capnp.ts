@@ -158,15 +158,15 @@ export declare namespace Chat {
       /** Returns when the room has it, which does not wait for anybody to hear it. Up to 2,000 characters. */
       say(params: $.InputOf<SayParams>, options?: $.CallOptions): $.Results<SayResults>;
       say(text?: string, options?: $.CallOptions): $.Results<SayResults>;
-      sayRequest(): $.Request<SayParams, SayResults>;
+      sayRequest(params?: $.InputOf<SayParams>): $.Request<SayParams, SayResults>;
       /** Who is in the room. */
       people(params: $.InputOf<PeopleParams>, options?: $.CallOptions): $.Results<PeopleResults>;
       people(options?: $.CallOptions): $.Results<PeopleResults>;
-      peopleRequest(): $.Request<PeopleParams, PeopleResults>;
+      peopleRequest(params?: $.InputOf<PeopleParams>): $.Request<PeopleParams, PeopleResults>;
       /** Says goodbye. */
       leave(params: $.InputOf<LeaveParams>, options?: $.CallOptions): $.Results<LeaveResults>;
       leave(options?: $.CallOptions): $.Results<LeaveResults>;
-      leaveRequest(): $.Request<LeaveParams, LeaveResults>;
+      leaveRequest(params?: $.InputOf<LeaveParams>): $.Request<LeaveParams, LeaveResults>;
     }
     interface Server extends $.InterfaceServer {
       readonly [$.interfaceIds]: $.InterfaceIds<"0xf0b4a6c59c9563e5">;
@@ -241,7 +241,7 @@ export declare namespace Chat {
        */
       heard(params: $.InputOf<HeardParams>, options?: $.CallOptions): $.Results<HeardResults>;
       heard(events?: $.SetOf<$.ListOf<Event>>, missed?: number, options?: $.CallOptions): $.Results<HeardResults>;
-      heardRequest(): $.Request<HeardParams, HeardResults>;
+      heardRequest(params?: $.InputOf<HeardParams>): $.Request<HeardParams, HeardResults>;
     }
     interface Server extends $.InterfaceServer {
       readonly [$.interfaceIds]: $.InterfaceIds<"0xb92451eee479af6e">;
@@ -422,11 +422,11 @@ export declare namespace Chat {
       secret?: $.SetOf<$.Data>,
       options?: $.CallOptions,
     ): $.Results<JoinResults>;
-    joinRequest(): $.Request<JoinParams, JoinResults>;
+    joinRequest(params?: $.InputOf<JoinParams>): $.Request<JoinParams, JoinResults>;
     /** Those in which somebody is. */
     rooms(params: $.InputOf<RoomsParams>, options?: $.CallOptions): $.Results<RoomsResults>;
     rooms(options?: $.CallOptions): $.Results<RoomsResults>;
-    roomsRequest(): $.Request<RoomsParams, RoomsResults>;
+    roomsRequest(params?: $.InputOf<RoomsParams>): $.Request<RoomsParams, RoomsResults>;
   }
   interface Server extends $.InterfaceServer {
     readonly [$.interfaceIds]: $.InterfaceIds<"0xbd655ae83f9602a3">;

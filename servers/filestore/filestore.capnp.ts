@@ -108,11 +108,11 @@ export declare namespace Store {
     /** All files, for the owner: who has shown a certificate. */
     folder(params: $.InputOf<FolderParams>, options?: $.CallOptions): $.Results<FolderResults>;
     folder(options?: $.CallOptions): $.Results<FolderResults>;
-    folderRequest(): $.Request<FolderParams, FolderResults>;
+    folderRequest(params?: $.InputOf<FolderParams>): $.Request<FolderParams, FolderResults>;
     /** The file that somebody has shared. */
     open(params: $.InputOf<OpenParams>, options?: $.CallOptions): $.Results<OpenResults>;
     open(link?: string, options?: $.CallOptions): $.Results<OpenResults>;
-    openRequest(): $.Request<OpenParams, OpenResults>;
+    openRequest(params?: $.InputOf<OpenParams>): $.Request<OpenParams, OpenResults>;
   }
   interface Server extends $.InterfaceServer {
     readonly [$.interfaceIds]: $.InterfaceIds<"0xc277a17045e98a7e">;
@@ -299,18 +299,18 @@ export declare namespace Folder {
     readonly [$.interfaceIds]: $.InterfaceIds<"0xdd7278e5c7daf82f">;
     list(params: $.InputOf<ListParams>, options?: $.CallOptions): $.Results<ListResults>;
     list(options?: $.CallOptions): $.Results<ListResults>;
-    listRequest(): $.Request<ListParams, ListResults>;
+    listRequest(params?: $.InputOf<ListParams>): $.Request<ListParams, ListResults>;
     /**
      * Names have up to 200 bytes, no slash or backslash, and do not begin with a dot. A file that is opened for reading must be
      * there.
      */
     open(params: $.InputOf<OpenParams>, options?: $.CallOptions): $.Results<OpenResults>;
     open(name?: string, mode?: Mode, options?: $.CallOptions): $.Results<OpenResults>;
-    openRequest(): $.Request<OpenParams, OpenResults>;
+    openRequest(params?: $.InputOf<OpenParams>): $.Request<OpenParams, OpenResults>;
     /** Lets everybody who has the link read the file, until the share is revoked or released. */
     share(params: $.InputOf<ShareParams>, options?: $.CallOptions): $.Results<ShareResults>;
     share(name?: string, options?: $.CallOptions): $.Results<ShareResults>;
-    shareRequest(): $.Request<ShareParams, ShareResults>;
+    shareRequest(params?: $.InputOf<ShareParams>): $.Request<ShareParams, ShareResults>;
   }
   interface Server extends $.InterfaceServer {
     readonly [$.interfaceIds]: $.InterfaceIds<"0xdd7278e5c7daf82f">;
@@ -373,7 +373,7 @@ export declare namespace Share {
     /** Cuts off all who use the link, in the middle of a download, too. */
     revoke(params: $.InputOf<RevokeParams>, options?: $.CallOptions): $.Results<RevokeResults>;
     revoke(options?: $.CallOptions): $.Results<RevokeResults>;
-    revokeRequest(): $.Request<RevokeParams, RevokeResults>;
+    revokeRequest(params?: $.InputOf<RevokeParams>): $.Request<RevokeParams, RevokeResults>;
   }
   interface Server extends $.InterfaceServer {
     readonly [$.interfaceIds]: $.InterfaceIds<"0xb1173011364d5085">;
@@ -465,7 +465,7 @@ export declare namespace File {
       /** Returns when the file is on the disk. */
       stored(params: $.InputOf<StoredParams>, options?: $.CallOptions): $.Results<StoredResults>;
       stored(options?: $.CallOptions): $.Results<StoredResults>;
-      storedRequest(): $.Request<StoredParams, StoredResults>;
+      storedRequest(params?: $.InputOf<StoredParams>): $.Request<StoredParams, StoredResults>;
     }
     interface Server extends $.InterfaceServer {
       readonly [$.interfaceIds]: $.InterfaceIds<"0xd73b2bee180247ca">;
@@ -618,17 +618,17 @@ export declare namespace File {
     /** Returns when all bytes have been written to `to`, and taken there. */
     download(params: $.InputOf<DownloadParams>, options?: $.CallOptions): $.Results<DownloadResults>;
     download(to?: $.SetOf<$byte_stream.ByteStream>, options?: $.CallOptions): $.Results<DownloadResults>;
-    downloadRequest(): $.Request<DownloadParams, DownloadResults>;
+    downloadRequest(params?: $.InputOf<DownloadParams>): $.Request<DownloadParams, DownloadResults>;
     /**
      * The bytes that are written to `from` become the file's when it is ended. Until then, and where it is released without
      * having been ended, the file stays as it was.
      */
     upload(params: $.InputOf<UploadParams>, options?: $.CallOptions): $.Results<UploadResults>;
     upload(options?: $.CallOptions): $.Results<UploadResults>;
-    uploadRequest(): $.Request<UploadParams, UploadResults>;
+    uploadRequest(params?: $.InputOf<UploadParams>): $.Request<UploadParams, UploadResults>;
     remove(params: $.InputOf<RemoveParams>, options?: $.CallOptions): $.Results<RemoveResults>;
     remove(options?: $.CallOptions): $.Results<RemoveResults>;
-    removeRequest(): $.Request<RemoveParams, RemoveResults>;
+    removeRequest(params?: $.InputOf<RemoveParams>): $.Request<RemoveParams, RemoveResults>;
   }
   interface Server extends $.InterfaceServer {
     readonly [$.interfaceIds]: $.InterfaceIds<"0xf2e6b90fb7601194">;

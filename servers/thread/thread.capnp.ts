@@ -56,7 +56,7 @@ export declare namespace Example {
       /** The news. */
       status(params: $.InputOf<StatusParams>, options?: $.CallOptions): $.Results<StatusResults>;
       status(value?: boolean, options?: $.CallOptions): $.Results<StatusResults>;
-      statusRequest(): $.Request<StatusParams, StatusResults>;
+      statusRequest(params?: $.InputOf<StatusParams>): $.Request<StatusParams, StatusResults>;
     }
     interface Server extends $.InterfaceServer {
       readonly [$.interfaceIds]: $.InterfaceIds<"0xbb823437bfc6dbaa">;
@@ -195,18 +195,20 @@ export declare namespace Example {
     /** Takes a while. It can be called again when the connection was lost. */
     longRunning(params: $.InputOf<LongRunningParams>, options?: $.CallOptions): $.Results<LongRunningResults>;
     longRunning(options?: $.CallOptions): $.Results<LongRunningResults>;
-    longRunningRequest(): $.Request<LongRunningParams, LongRunningResults>;
+    longRunningRequest(params?: $.InputOf<LongRunningParams>): $.Request<LongRunningParams, LongRunningResults>;
     /** From now on the subscriber is told, for as long as the connection lasts. */
     subscribeStatus(
       params: $.InputOf<SubscribeStatusParams>,
       options?: $.CallOptions,
     ): $.Results<SubscribeStatusResults>;
     subscribeStatus(subscriber?: $.SetOf<StatusSubscriber>, options?: $.CallOptions): $.Results<SubscribeStatusResults>;
-    subscribeStatusRequest(): $.Request<SubscribeStatusParams, SubscribeStatusResults>;
+    subscribeStatusRequest(
+      params?: $.InputOf<SubscribeStatusParams>,
+    ): $.Request<SubscribeStatusParams, SubscribeStatusResults>;
     /** Whether the server is. */
     alive(params: $.InputOf<AliveParams>, options?: $.CallOptions): $.Results<AliveResults>;
     alive(options?: $.CallOptions): $.Results<AliveResults>;
-    aliveRequest(): $.Request<AliveParams, AliveResults>;
+    aliveRequest(params?: $.InputOf<AliveParams>): $.Request<AliveParams, AliveResults>;
   }
   interface Server extends $.InterfaceServer {
     readonly [$.interfaceIds]: $.InterfaceIds<"0xad6b29e2196ccb9a">;

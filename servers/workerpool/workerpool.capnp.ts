@@ -104,10 +104,10 @@ export declare namespace Compute {
       /** For each point the steps in which it left; `maxDepth` where it did not. */
       row(params: $.InputOf<RowParams>, options?: $.CallOptions): $.Streamed;
       row(depths?: $.SetOf<$.ListOf<$.UInt16>>, options?: $.CallOptions): $.Streamed;
-      rowRequest(): $.Request<RowParams, $.StreamResult, $.Streamed>;
+      rowRequest(params?: $.InputOf<RowParams>): $.Request<RowParams, $.StreamResult, $.Streamed>;
       done(params: $.InputOf<DoneParams>, options?: $.CallOptions): $.Results<DoneResults>;
       done(options?: $.CallOptions): $.Results<DoneResults>;
-      doneRequest(): $.Request<DoneParams, DoneResults>;
+      doneRequest(params?: $.InputOf<DoneParams>): $.Request<DoneParams, DoneResults>;
     }
     interface Server extends $.InterfaceServer {
       readonly [$.interfaceIds]: $.InterfaceIds<"0xab7e0eff703cb673">;
@@ -215,11 +215,11 @@ export declare namespace Compute {
     /** How many primes there are from `from` to before `to`. Asking again does no harm, so the pool does where a thread has crashed. */
     countPrimes(params: $.InputOf<CountPrimesParams>, options?: $.CallOptions): $.Results<CountPrimesResults>;
     countPrimes(from?: number, to?: number, options?: $.CallOptions): $.Results<CountPrimesResults>;
-    countPrimesRequest(): $.Request<CountPrimesParams, CountPrimesResults>;
+    countPrimesRequest(params?: $.InputOf<CountPrimesParams>): $.Request<CountPrimesParams, CountPrimesResults>;
     /** Gives the rows of a picture of the Mandelbrot set to `to`, from the top to the bottom. */
     paint(params: $.InputOf<PaintParams>, options?: $.CallOptions): $.Results<PaintResults>;
     paint(view?: $.SetOf<View>, to?: $.SetOf<Rows>, options?: $.CallOptions): $.Results<PaintResults>;
-    paintRequest(): $.Request<PaintParams, PaintResults>;
+    paintRequest(params?: $.InputOf<PaintParams>): $.Request<PaintParams, PaintResults>;
   }
   interface Server extends $.InterfaceServer {
     readonly [$.interfaceIds]: $.InterfaceIds<"0xdac13be4a99a632a">;
@@ -310,7 +310,7 @@ export declare namespace Pool {
     readonly [$.interfaceIds]: $.InterfaceIds<"0xb3d7bf8ab333f6fd" | "0xdac13be4a99a632a">;
     status(params: $.InputOf<StatusParams>, options?: $.CallOptions): $.Results<StatusResults>;
     status(options?: $.CallOptions): $.Results<StatusResults>;
-    statusRequest(): $.Request<StatusParams, StatusResults>;
+    statusRequest(params?: $.InputOf<StatusParams>): $.Request<StatusParams, StatusResults>;
   }
   interface Server extends Compute.Server {
     readonly [$.interfaceIds]: $.InterfaceIds<"0xb3d7bf8ab333f6fd" | "0xdac13be4a99a632a">;
@@ -369,7 +369,7 @@ export declare namespace Thread {
     readonly [$.interfaceIds]: $.InterfaceIds<"0xe021717b44f9f180" | "0xdac13be4a99a632a">;
     running(params: $.InputOf<RunningParams>, options?: $.CallOptions): $.Results<RunningResults>;
     running(options?: $.CallOptions): $.Results<RunningResults>;
-    runningRequest(): $.Request<RunningParams, RunningResults>;
+    runningRequest(params?: $.InputOf<RunningParams>): $.Request<RunningParams, RunningResults>;
   }
   interface Server extends Compute.Server {
     readonly [$.interfaceIds]: $.InterfaceIds<"0xe021717b44f9f180" | "0xdac13be4a99a632a">;

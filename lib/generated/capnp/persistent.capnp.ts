@@ -95,7 +95,9 @@ export declare namespace Persistent {
       options?: $.CallOptions,
     ): $.Results<SaveResults<SturdyRef, Owner>>;
     save(sealFor?: $.SetOf<Owner>, options?: $.CallOptions): $.Results<SaveResults<SturdyRef, Owner>>;
-    saveRequest(): $.Request<SaveParams<SturdyRef, Owner>, SaveResults<SturdyRef, Owner>>;
+    saveRequest(
+      params?: $.InputOf<SaveParams<SturdyRef, Owner>>,
+    ): $.Request<SaveParams<SturdyRef, Owner>, SaveResults<SturdyRef, Owner>>;
   }
   interface Server<SturdyRef extends $.PointerType = $.AnyPointer, Owner extends $.PointerType = $.AnyPointer>
     extends $.InterfaceServer {

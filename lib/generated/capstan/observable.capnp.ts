@@ -77,7 +77,7 @@ export declare namespace Observable {
      */
     subscribe(params: $.InputOf<SubscribeParams<T>>, options?: $.CallOptions): $.Results<SubscribeResults<T>>;
     subscribe(observer?: $.SetOf<Observer<T>>, options?: $.CallOptions): $.Results<SubscribeResults<T>>;
-    subscribeRequest(): $.Request<SubscribeParams<T>, SubscribeResults<T>>;
+    subscribeRequest(params?: $.InputOf<SubscribeParams<T>>): $.Request<SubscribeParams<T>, SubscribeResults<T>>;
   }
   interface Server<T extends $.PointerType = $.AnyPointer> extends $.InterfaceServer {
     readonly [$.interfaceIds]: $.InterfaceIds<"0xc59e471bb34b0f9e">;
@@ -217,15 +217,15 @@ export declare namespace Observer {
     /** The next value. What fails here unsubscribes. */
     next(params: $.InputOf<NextParams<T>>, options?: $.CallOptions): $.Streamed;
     next(value?: $.SetOf<T>, options?: $.CallOptions): $.Streamed;
-    nextRequest(): $.Request<NextParams<T>, $.StreamResult, $.Streamed>;
+    nextRequest(params?: $.InputOf<NextParams<T>>): $.Request<NextParams<T>, $.StreamResult, $.Streamed>;
     /** There will be no more. */
     complete(params: $.InputOf<CompleteParams<T>>, options?: $.CallOptions): $.Results<CompleteResults<T>>;
     complete(options?: $.CallOptions): $.Results<CompleteResults<T>>;
-    completeRequest(): $.Request<CompleteParams<T>, CompleteResults<T>>;
+    completeRequest(params?: $.InputOf<CompleteParams<T>>): $.Request<CompleteParams<T>, CompleteResults<T>>;
     /** There will be no more, because something has failed. */
     error(params: $.InputOf<ErrorParams<T>>, options?: $.CallOptions): $.Results<ErrorResults<T>>;
     error(error?: $.SetOf<Error>, options?: $.CallOptions): $.Results<ErrorResults<T>>;
-    errorRequest(): $.Request<ErrorParams<T>, ErrorResults<T>>;
+    errorRequest(params?: $.InputOf<ErrorParams<T>>): $.Request<ErrorParams<T>, ErrorResults<T>>;
   }
   interface Server<T extends $.PointerType = $.AnyPointer> extends $.InterfaceServer {
     readonly [$.interfaceIds]: $.InterfaceIds<"0xedea43ea37e7fc09">;
@@ -286,7 +286,7 @@ export declare namespace Subscription {
     /** Ends it now. Releasing the subscription has the same effect. */
     unsubscribe(params: $.InputOf<UnsubscribeParams>, options?: $.CallOptions): $.Results<UnsubscribeResults>;
     unsubscribe(options?: $.CallOptions): $.Results<UnsubscribeResults>;
-    unsubscribeRequest(): $.Request<UnsubscribeParams, UnsubscribeResults>;
+    unsubscribeRequest(params?: $.InputOf<UnsubscribeParams>): $.Request<UnsubscribeParams, UnsubscribeResults>;
   }
   interface Server extends $.InterfaceServer {
     readonly [$.interfaceIds]: $.InterfaceIds<"0xd5ba80a57c3da180">;

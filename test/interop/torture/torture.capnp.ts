@@ -153,10 +153,10 @@ export declare namespace Torture {
       readonly [$.interfaceIds]: $.InterfaceIds<"0xc539155589117abe">;
       resolve(params: $.InputOf<ResolveParams>, options?: $.CallOptions): $.Results<ResolveResults>;
       resolve(cap?: $.SetOf<Torture>, options?: $.CallOptions): $.Results<ResolveResults>;
-      resolveRequest(): $.Request<ResolveParams, ResolveResults>;
+      resolveRequest(params?: $.InputOf<ResolveParams>): $.Request<ResolveParams, ResolveResults>;
       reject(params: $.InputOf<RejectParams>, options?: $.CallOptions): $.Results<RejectResults>;
       reject(text?: string, options?: $.CallOptions): $.Results<RejectResults>;
-      rejectRequest(): $.Request<RejectParams, RejectResults>;
+      rejectRequest(params?: $.InputOf<RejectParams>): $.Request<RejectParams, RejectResults>;
     }
     interface Server extends $.InterfaceServer {
       readonly [$.interfaceIds]: $.InterfaceIds<"0xc539155589117abe">;
@@ -842,75 +842,75 @@ export declare namespace Torture {
     /** A new object, and how many calls of `next` led to it from the bootstrap object. */
     next(params: $.InputOf<NextParams>, options?: $.CallOptions): $.Results<Link>;
     next(options?: $.CallOptions): $.Results<Link>;
-    nextRequest(): $.Request<NextParams, Link>;
+    nextRequest(params?: $.InputOf<NextParams>): $.Request<NextParams, Link>;
     /** How many calls of `order` this object has had before. */
     order(params: $.InputOf<OrderParams>, options?: $.CallOptions): $.Results<Count>;
     order(options?: $.CallOptions): $.Results<Count>;
-    orderRequest(): $.Request<OrderParams, Count>;
+    orderRequest(params?: $.InputOf<OrderParams>): $.Request<OrderParams, Count>;
     /** The capability itself. */
     echo(params: $.InputOf<EchoParams>, options?: $.CallOptions): $.Results<EchoResults>;
     echo(cap?: $.SetOf<Torture>, options?: $.CallOptions): $.Results<EchoResults>;
-    echoRequest(): $.Request<EchoParams, EchoResults>;
+    echoRequest(params?: $.InputOf<EchoParams>): $.Request<EchoParams, EchoResults>;
     /** A capability that is a promise until its resolver says what it is. */
     promise(params: $.InputOf<PromiseParams>, options?: $.CallOptions): $.Results<PromiseResults>;
     promise(options?: $.CallOptions): $.Results<PromiseResults>;
-    promiseRequest(): $.Request<PromiseParams, PromiseResults>;
+    promiseRequest(params?: $.InputOf<PromiseParams>): $.Request<PromiseParams, PromiseResults>;
     /** Keeps the capability, in place of the one that was kept before. */
     hold(params: $.InputOf<HoldParams>, options?: $.CallOptions): $.Results<HoldResults>;
     hold(cap?: $.SetOf<Torture>, options?: $.CallOptions): $.Results<HoldResults>;
-    holdRequest(): $.Request<HoldParams, HoldResults>;
+    holdRequest(params?: $.InputOf<HoldParams>): $.Request<HoldParams, HoldResults>;
     /** The capability that is kept; null where there is none. */
     held(params: $.InputOf<HeldParams>, options?: $.CallOptions): $.Results<HeldResults>;
     held(options?: $.CallOptions): $.Results<HeldResults>;
-    heldRequest(): $.Request<HeldParams, HeldResults>;
+    heldRequest(params?: $.InputOf<HeldParams>): $.Request<HeldParams, HeldResults>;
     /** Gives up the capability that is kept. */
     letGo(params: $.InputOf<LetGoParams>, options?: $.CallOptions): $.Results<LetGoResults>;
     letGo(options?: $.CallOptions): $.Results<LetGoResults>;
-    letGoRequest(): $.Request<LetGoParams, LetGoResults>;
+    letGoRequest(params?: $.InputOf<LetGoParams>): $.Request<LetGoParams, LetGoResults>;
     /** Calls `order` on the capability that is kept, and returns what that returned. */
     callHeld(params: $.InputOf<CallHeldParams>, options?: $.CallOptions): $.Results<Count>;
     callHeld(options?: $.CallOptions): $.Results<Count>;
-    callHeldRequest(): $.Request<CallHeldParams, Count>;
+    callHeldRequest(params?: $.InputOf<CallHeldParams>): $.Request<CallHeldParams, Count>;
     /** A tail call of `callee.order`. */
     tailOrder(params: $.InputOf<TailOrderParams>, options?: $.CallOptions): $.Results<Count>;
     tailOrder(callee?: $.SetOf<Torture>, options?: $.CallOptions): $.Results<Count>;
-    tailOrderRequest(): $.Request<TailOrderParams, Count>;
+    tailOrderRequest(params?: $.InputOf<TailOrderParams>): $.Request<TailOrderParams, Count>;
     /** A tail call of `callee.next`. */
     tailNext(params: $.InputOf<TailNextParams>, options?: $.CallOptions): $.Results<Link>;
     tailNext(callee?: $.SetOf<Torture>, options?: $.CallOptions): $.Results<Link>;
-    tailNextRequest(): $.Request<TailNextParams, Link>;
+    tailNextRequest(params?: $.InputOf<TailNextParams>): $.Request<TailNextParams, Link>;
     /** Does not return. Gives up, and releases the capability, when it is canceled. */
     never(params: $.InputOf<NeverParams>, options?: $.CallOptions): $.Results<NeverResults>;
     never(cap?: $.SetOf<Torture>, options?: $.CallOptions): $.Results<NeverResults>;
-    neverRequest(): $.Request<NeverParams, NeverResults>;
+    neverRequest(params?: $.InputOf<NeverParams>): $.Request<NeverParams, NeverResults>;
     /** How many calls of `never` have been given up. */
     canceled(params: $.InputOf<CanceledParams>, options?: $.CallOptions): $.Results<CanceledResults>;
     canceled(options?: $.CallOptions): $.Results<CanceledResults>;
-    canceledRequest(): $.Request<CanceledParams, CanceledResults>;
+    canceledRequest(params?: $.InputOf<CanceledParams>): $.Request<CanceledParams, CanceledResults>;
     /** Fails where the data is empty. */
     write(params: $.InputOf<WriteParams>, options?: $.CallOptions): $.Streamed;
     write(data?: $.SetOf<$.Data>, options?: $.CallOptions): $.Streamed;
-    writeRequest(): $.Request<WriteParams, $.StreamResult, $.Streamed>;
+    writeRequest(params?: $.InputOf<WriteParams>): $.Request<WriteParams, $.StreamResult, $.Streamed>;
     /** What came through `write` to this object. */
     written(params: $.InputOf<WrittenParams>, options?: $.CallOptions): $.Results<WrittenResults>;
     written(options?: $.CallOptions): $.Results<WrittenResults>;
-    writtenRequest(): $.Request<WrittenParams, WrittenResults>;
+    writtenRequest(params?: $.InputOf<WrittenParams>): $.Request<WrittenParams, WrittenResults>;
     /** Fails in this way. */
     throw(params: $.InputOf<ThrowParams>, options?: $.CallOptions): $.Results<ThrowResults>;
     throw(kind?: Kind, text?: string, options?: $.CallOptions): $.Results<ThrowResults>;
-    throwRequest(): $.Request<ThrowParams, ThrowResults>;
+    throwRequest(params?: $.InputOf<ThrowParams>): $.Request<ThrowParams, ThrowResults>;
     /** A capability that is null. */
     null(params: $.InputOf<NullParams>, options?: $.CallOptions): $.Results<NullResults>;
     null(options?: $.CallOptions): $.Results<NullResults>;
-    nullRequest(): $.Request<NullParams, NullResults>;
+    nullRequest(params?: $.InputOf<NullParams>): $.Request<NullParams, NullResults>;
     /** A capability that turns out to be broken: "broken as asked". */
     broken(params: $.InputOf<BrokenParams>, options?: $.CallOptions): $.Results<BrokenResults>;
     broken(options?: $.CallOptions): $.Results<BrokenResults>;
-    brokenRequest(): $.Request<BrokenParams, BrokenResults>;
+    brokenRequest(params?: $.InputOf<BrokenParams>): $.Request<BrokenParams, BrokenResults>;
     /** How many objects of this connection that `next` made have not been released. */
     alive(params: $.InputOf<AliveParams>, options?: $.CallOptions): $.Results<AliveResults>;
     alive(options?: $.CallOptions): $.Results<AliveResults>;
-    aliveRequest(): $.Request<AliveParams, AliveResults>;
+    aliveRequest(params?: $.InputOf<AliveParams>): $.Request<AliveParams, AliveResults>;
   }
   interface Server extends $.InterfaceServer {
     readonly [$.interfaceIds]: $.InterfaceIds<"0x98faacef6c5d0961">;

@@ -106,11 +106,11 @@ export declare namespace ByteStream {
       /** The substream was ended after so many bytes; the stream itself goes on. */
       ended(params: $.InputOf<EndedParams>, options?: $.CallOptions): $.Results<EndedResults>;
       ended(byteCount?: bigint | number, options?: $.CallOptions): $.Results<EndedResults>;
-      endedRequest(): $.Request<EndedParams, EndedResults>;
+      endedRequest(params?: $.InputOf<EndedParams>): $.Request<EndedParams, EndedResults>;
       /** The limit is used up. What follows, beginning with the rest of the piece that crossed it, goes to `next`. */
       reachedLimit(params: $.InputOf<ReachedLimitParams>, options?: $.CallOptions): $.Results<ReachedLimitResults>;
       reachedLimit(options?: $.CallOptions): $.Results<ReachedLimitResults>;
-      reachedLimitRequest(): $.Request<ReachedLimitParams, ReachedLimitResults>;
+      reachedLimitRequest(params?: $.InputOf<ReachedLimitParams>): $.Request<ReachedLimitParams, ReachedLimitResults>;
     }
     interface Server extends $.InterfaceServer {
       readonly [$.interfaceIds]: $.InterfaceIds<"0xb23c0a13cf65c36e">;
@@ -250,11 +250,11 @@ export declare namespace ByteStream {
     /** Sends a piece. */
     write(params: $.InputOf<WriteParams>, options?: $.CallOptions): $.Streamed;
     write(bytes?: $.SetOf<$.Data>, options?: $.CallOptions): $.Streamed;
-    writeRequest(): $.Request<WriteParams, $.StreamResult, $.Streamed>;
+    writeRequest(params?: $.InputOf<WriteParams>): $.Request<WriteParams, $.StreamResult, $.Streamed>;
     /** The stream is complete. A stream that is released without it was cut off. */
     end(params: $.InputOf<EndParams>, options?: $.CallOptions): $.Results<EndResults>;
     end(options?: $.CallOptions): $.Results<EndResults>;
-    endRequest(): $.Request<EndParams, EndResults>;
+    endRequest(params?: $.InputOf<EndParams>): $.Request<EndParams, EndResults>;
     /**
      * Lends the stream's way on to someone who has up to `limit` bytes to send. Until `callback` is told, nothing else may be
      * written here.
@@ -265,7 +265,7 @@ export declare namespace ByteStream {
       limit?: bigint | number,
       options?: $.CallOptions,
     ): $.Results<GetSubstreamResults>;
-    getSubstreamRequest(): $.Request<GetSubstreamParams, GetSubstreamResults>;
+    getSubstreamRequest(params?: $.InputOf<GetSubstreamParams>): $.Request<GetSubstreamParams, GetSubstreamResults>;
   }
   interface Server extends $.InterfaceServer {
     readonly [$.interfaceIds]: $.InterfaceIds<"0xd2e7d8a0dc0a9766">;
