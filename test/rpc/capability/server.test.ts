@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { CapnpError } from "../../../lib/errors.ts";
+import { expectError } from "../../support/errors.ts";
 import type { Loose } from "../../support/loose.ts";
 import { testSchema } from "../../support/rpc-messages.ts";
 import { rejection, turn, Vats } from "../../support/vats.ts";
@@ -290,6 +291,25 @@ describe("a method's context", () => {
     await vats.settle();
     await call;
     node.release();
+    await vats.expectEmpty();
+  });
+
+  it("has no results any more once the call is done, whichever vat called", async () => {
+    const kept: Loose[] = [];
+    const { vats, node, server } = Vats.withNode({
+      divide_context(context: Loose) {
+        kept.push(context);
+        context.results.quotient = 5;
+      },
+    });
+    const local = new Node.Client(server);
+    const calls = [node.divide(1, 1), local.divide(1, 1)];
+    await vats.settle();
+    expect((await Promise.all(calls)).map(({ quotient }) => quotient)).to.deep.equal([5, 5]);
+    expect(kept).to.have.lengthOf(2);
+    for (const context of kept) expectError("CAPNP_RELEASED", () => context.results, /goes nowhere/);
+    node.release();
+    local.release();
     await vats.expectEmpty();
   });
 
