@@ -42,7 +42,7 @@ export const callMethod = (
   const call = newCall(hook, method.interfaceId, method.ordinal);
   let options: CallOptions | undefined;
   try {
-    options = setParams(initParams(call, method.params), method, args);
+    options = optionsAfter(setParams(initParams(call, method.params), method, args), method, args);
     if (options !== undefined) checkCallOptions(options);
   } catch (error) {
     call.discard();
@@ -68,32 +68,32 @@ const sendCall = (
 };
 
 /**
- * Fills the params. One plain object whose names are all params gives them by name, anything else by position; the
- * options of the call come last.
+ * Fills the params, and says how many arguments that took. One plain object whose names are all params gives them by name,
+ * anything else by position.
  */
-const setParams = (params: StructBuilder, method: MethodSchema, args: readonly unknown[]): CallOptions | undefined => {
+const setParams = (params: StructBuilder, method: MethodSchema, args: readonly unknown[]): number => {
   const { fields, id } = method.params;
   const first = args[0];
-  let given: number;
-  if (first instanceof StructBase && first.$schema.id === id) {
+  if ((first instanceof StructBase && first.$schema.id === id) || isNamed(first, method.params)) {
     assign(params, first);
-    given = 1;
-  } else if (isNamed(first, method.params)) {
-    assign(params, first);
-    given = 1;
-  } else {
-    checkNames(first, method.params);
-    given = Math.min(args.length, fields.length);
-    for (let i = 0; i < given; i++) {
-      const field = fields[i];
-      if (field !== undefined && args[i] !== undefined) params.$fields.get(field.name)?.set.call(params, args[i]);
-    }
+    return 1;
   }
+  checkNames(first, method.params);
+  const given = Math.min(args.length, fields.length);
+  for (let i = 0; i < given; i++) {
+    const field = fields[i];
+    if (field !== undefined && args[i] !== undefined) params.$fields.get(field.name)?.set.call(params, args[i]);
+  }
+  return given;
+};
+
+/** The options of a call, which come after so many arguments that were params. */
+const optionsAfter = (given: number, method: MethodSchema, args: readonly unknown[]): CallOptions | undefined => {
   const options = args[given];
   if (args.length > given + 1 || (options !== undefined && (typeof options !== "object" || options === null))) {
     throw new CapnpError(
       "CAPNP_TYPE",
-      `${method.interface.path}.${method.name} takes ${fields.length} params and then options ({ signal, timeout }); ${args.length} arguments were given.`,
+      `${method.interface.path}.${method.name} takes ${method.params.fields.length} params and then options ({ signal, timeout }); ${args.length} arguments were given.`,
     );
   }
   return options as CallOptions | undefined;
@@ -193,7 +193,7 @@ const requestClassOf = (schema: StructSchema): (new (...place: Place) => StructB
   return found;
 };
 
-/** `client.methodRequest()`: params to be set one by one, or given as to a call, then `send()`. */
+/** `client.methodRequest(...)`: params, of which some may be given at once as to `client.method(...)`, then `send()`. */
 export const newRequest = (
   hook: ClientHook,
   method: MethodSchema,
@@ -205,7 +205,12 @@ export const newRequest = (
   const Request = requestClassOf(method.params);
   const request = new Request(target.segment, target.start, dataBytes, pointerCount, unlimitedNesting);
   try {
-    if (args.length > 0 && setParams(request, method, args) !== undefined) throw optionsOfRequest(method);
+    if (setParams(request, method, args) < args.length) {
+      throw new CapnpError(
+        "CAPNP_TYPE",
+        `${method.interface.path}.${method.name}Request takes at most ${method.params.fields.length} params; ${args.length} arguments were given. Options of the call go to send().`,
+      );
+    }
   } catch (error) {
     call.discard();
     throw error;
@@ -216,12 +221,6 @@ export const newRequest = (
   forgotten.register(request, call, request);
   return request as StructBuilder & MethodRequest;
 };
-
-const optionsOfRequest = ({ name }: MethodSchema): CapnpError =>
-  new CapnpError(
-    "CAPNP_TYPE",
-    `${name}Request takes params only; the options of the call go to send({ signal, timeout }).`,
-  );
 
 /** The call behind a request that was not sent, for a tail call; it counts as sent. */
 export const takeRequest = (request: object): OutgoingCall => {

@@ -43,15 +43,14 @@ export class MethodContext {
     return readStruct(this.#method.params.structClass.Reader, segment, position, depth);
   }
 
-  /** The results, built in the message that carries them. */
+  /** The results, built in the message that carries them. They are gone once the call is done: returned, failed or passed on. */
   get results(): StructBuilder {
-    const { segment } = this.#context.results();
-    if (segment.end === 0) {
+    if (this.#context.completed) {
       const text = "The results of this call were sent. What a method sets later goes nowhere: return when all is set.";
       throw new CapnpError("CAPNP_RELEASED", text);
     }
     // The user has it, also after the method has returned.
-    segment.isExposed = true;
+    this.#context.results().segment.isExposed = true;
     return resultsBuilder(this.#context, this.#method);
   }
 

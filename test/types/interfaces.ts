@@ -75,6 +75,9 @@ export const requests = async (node: Node.Client): Promise<void> => {
   exactly<Node.Client>()(promise.result.node);
   exactly<Node.Lookup.Reader>()((await promise).result);
   exactly<Promise<void>>()(node.uploadRequest().send());
+  exactly<Node.Client>()(node.findRequest({ path: ["a"], limit: 5 }).send().result.node);
+  // @ts-expect-error: a param that the method does not have
+  node.findRequest({ depth: 5 });
   // @ts-expect-error: a param of another type
   request.limit = "5";
   // @ts-expect-error: a param that the method does not have

@@ -18,6 +18,35 @@ export const canceledError = (reason?: unknown): CapnpError =>
 
 type Outcome = { readonly results: Payload } | { readonly error: Error };
 
+/** Those who are due to be told, by the outermost `tell`. */
+const due: { readonly listener: ReturnListener; readonly outcome: Outcome }[] = [];
+let depth = 0;
+const maxDepth = 100;
+
+/**
+ * Tells how a call ended. A chain of calls of which each was passed on to the next one ends all at once, and may be longer than
+ * the stack is deep: past some depth the rest is told after that much of the stack has been left, still before this returns.
+ */
+const tell = (listener: ReturnListener, outcome: Outcome): void => {
+  if (depth === maxDepth) {
+    due.push({ listener, outcome });
+    return;
+  }
+  depth++;
+  try {
+    pass(listener, outcome);
+    if (depth > 1) return;
+    for (let next = due.shift(); next !== undefined; next = due.shift()) pass(next.listener, next.outcome);
+  } finally {
+    depth--;
+  }
+};
+
+const pass = (listener: ReturnListener, outcome: Outcome): void => {
+  if ("results" in outcome) listener.returned(outcome.results);
+  else listener.threw(outcome.error);
+};
+
 /**
  * Both ends of a call that crosses no connection.
  *
@@ -123,11 +152,7 @@ export class LocalCallContext implements CallContext, PendingCall {
   }
 
   #tell(): void {
-    const listener = this.#listener;
-    const outcome = this.#outcome;
-    if (listener === undefined || outcome === undefined) return;
-    if ("results" in outcome) listener.returned(outcome.results);
-    else listener.threw(outcome.error);
+    if (this.#listener !== undefined && this.#outcome !== undefined) tell(this.#listener, this.#outcome);
   }
 
   onReturn(listener: ReturnListener): void {
@@ -145,14 +170,23 @@ export class LocalCallContext implements CallContext, PendingCall {
   }
 
   cancel(reason: Error): void {
-    if (this.#outcome !== undefined) return;
+    // One after the other, not each within the one before: see `tell`.
+    let at: PendingCall | undefined = this;
+    while (at instanceof LocalCallContext) at = at.#cancelThis(reason);
+    at?.cancel(reason);
+  }
+
+  /** What it was passed on to is given up next. */
+  #cancelThis(reason: Error): PendingCall | undefined {
+    if (this.#outcome !== undefined) return undefined;
     this.canceled = true;
     // A callee that is at work keeps its params until it is done. Its results go nowhere.
     if (!this.#started) this.releaseParams();
     this.#settle({ error: reason });
-    this.#forwarded?.cancel(reason);
-    for (const listener of this.#cancelListeners ?? []) listener();
+    const listeners = this.#cancelListeners ?? [];
     this.#cancelListeners = undefined;
+    for (const listener of listeners) listener();
+    return this.#forwarded;
   }
 
   onCanceled(listener: () => void): void {

@@ -74,6 +74,6 @@ const returnDisembargo = (state: ConnectionState, target: ClientHook, id: number
   throw protocolError(
     broken === undefined
       ? "Disembargo whose target does not lead back to the sender"
-      : `Disembargo whose target is broken: ${broken.message}`,
+      : `Disembargo whose target is broken (${broken.message})`,
   );
 };

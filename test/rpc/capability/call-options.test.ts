@@ -81,7 +81,11 @@ describe("the params of a call", () => {
   });
 
   it("are all that a request takes", () => {
-    expectError("CAPNP_TYPE", () => adder.addRequest({ a: 1, b: 2 }, { timeout: 5 }), "addRequest takes params only");
+    expectError(
+      "CAPNP_TYPE",
+      () => adder.addRequest({ a: 1, b: 2 }, { timeout: 5 }),
+      "addRequest takes at most 2 params; 2 arguments were given. Options of the call go to send()",
+    );
     expectError("CAPNP_NO_SUCH_FIELD", () => adder.addRequest({ aa: 1 }), '"aa"');
   });
 });

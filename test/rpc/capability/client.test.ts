@@ -11,6 +11,28 @@ import { rejection, turn, Vats } from "../../support/vats.ts";
 const { Node, Base, Left, Right, Both, Other, Words } = testSchema;
 
 describe("a client", () => {
+  it("gives a request the params that it was made with, and refuses what are no params of it", async () => {
+    const { vats, node } = Vats.withNode({ divide: ({ a, b }: Loose) => [a, b] });
+    const { structClass } = Node.schema.allMethods.get("divide").params;
+    const byName = node.divideRequest({ a: 1, b: 2 });
+    byName.b = 3;
+    const requests = [byName, node.divideRequest(4, 5), node.divideRequest(structClass.newMessage({ a: 6, b: 7 }))];
+    const calls = [...requests, node.divideRequest({})].map((request) => request.send());
+    await vats.settle();
+    const results = await Promise.all(calls);
+    expect(results.map(({ quotient, remainder }) => [quotient, remainder])).to.deep.equal([
+      [1, 3],
+      [4, 5],
+      [6, 7],
+      [0, 0],
+    ]);
+    expectError("CAPNP_TYPE", () => node.divideRequest({ a: 1, c: 2 }));
+    expectError("CAPNP_TYPE", () => node.divideRequest({ a: 1 }, { timeout: 5 }), /go to send\(\)/);
+    expectError("CAPNP_TYPE", () => node.divideRequest(1, 2, 3), /at most 2 params; 3 arguments/);
+    node.release();
+    await vats.expectEmpty();
+  });
+
   it("takes params by name, by position, and as a struct of params", async () => {
     const { vats, node } = Vats.withNode({ divide: ({ a, b }: Loose) => [a, b] });
     const request = node.divideRequest();

@@ -1,8 +1,9 @@
 import { expect } from "chai";
 import { CapnpError } from "../../../lib/errors.ts";
+import { expectError } from "../../support/errors.ts";
 import type { Loose } from "../../support/loose.ts";
 import { testSchema } from "../../support/rpc-messages.ts";
-import { rejection, turn, Vats } from "../../support/vats.ts";
+import { rejection, Servers, turn, Vats } from "../../support/vats.ts";
 
 const { Node, Left, Right, Both, Base, Words, Other, Cell, Cells } = testSchema;
 
@@ -319,6 +320,25 @@ describe("a method's context", () => {
     await vats.expectEmpty();
   });
 
+  it("has no results any more once the call is done, whichever vat called", async () => {
+    const kept: Loose[] = [];
+    const { vats, node, server } = Vats.withNode({
+      divide_context(context: Loose) {
+        kept.push(context);
+        context.results.quotient = 5;
+      },
+    });
+    const local = new Node.Client(server);
+    const calls = [node.divide(1, 1), local.divide(1, 1)];
+    await vats.settle();
+    expect((await Promise.all(calls)).map(({ quotient }) => quotient)).to.deep.equal([5, 5]);
+    expect(kept).to.have.lengthOf(2);
+    for (const context of kept) expectError("CAPNP_RELEASED", () => context.results, /goes nowhere/);
+    node.release();
+    local.release();
+    await vats.expectEmpty();
+  });
+
   it("sends a tail call's results as the results of the call, whatever the method returns", async () => {
     for (const after of ["nothing", "results", "an error"]) {
       const { vats, node } = Vats.withNode({
@@ -359,6 +379,36 @@ describe("a method's context", () => {
     other.release();
     node.release();
     await vats.expectEmpty();
+  });
+
+  it("passes a call on from one to the next more often than the stack is deep: it returns, fails and is given up", async () => {
+    const servers = new Servers();
+    const links = 20_000;
+    let canceled = 0;
+    const server = servers.make({
+      divide_context(context: Loose) {
+        const { a, b } = context.params;
+        if (a > 0) context.tailCall(self.divideRequest({ a: a - 1, b }));
+        else if (b === 0) context.results.quotient = 5;
+        else if (b === 1) throw new Error("the last one failed");
+        else {
+          context.signal.addEventListener("abort", () => canceled++);
+          return new Promise(() => undefined);
+        }
+        return undefined;
+      },
+    });
+    const self = new Node.Client(server);
+    expect((await self.divide(links, 0)).quotient).to.equal(5);
+    expect((await rejection(self.divide(links, 1))).message).to.equal("the last one failed");
+    const givingUp = new AbortController();
+    const call = rejection(self.divide(links, 2, { signal: givingUp.signal }));
+    await turn();
+    givingUp.abort();
+    expect((await call).code).to.equal("CAPNP_CANCELED");
+    await turn();
+    expect(canceled).to.equal(1);
+    self.release();
   });
 
   it("takes for a tail call only a request that was not sent", async () => {
