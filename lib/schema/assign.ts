@@ -3,7 +3,7 @@ import { overwriteStruct } from "../serialization/replace.ts";
 import { wrongType } from "../serialization/scalar.ts";
 import type { FieldAccess } from "./field-access.ts";
 import { noSuchField } from "./schema.ts";
-import { type AssignedMember, StructBase, type StructBuilder, StructReader } from "./struct-base.ts";
+import { StructBase, type StructBuilder, StructReader } from "./struct-base.ts";
 
 /** Whether a value can be merged into a struct field by field: an object with names, not a sequence, not bytes. */
 export const isFieldsObject = (value: unknown): value is Readonly<Record<string, unknown>> => {
@@ -34,25 +34,20 @@ const { hasOwnProperty: isOwn } = Object.prototype;
  * taken out of the loop.
  */
 const assignFields = (builder: StructBuilder, value: Readonly<Record<string, unknown>>): void => {
-  const order = builder.$order;
+  const { $fields: fields, $order: order } = builder;
   let place = 0;
   for (const name in value) {
     if (!isOwn.call(value, name)) continue;
     const member = value[name];
-    let known = order[place];
-    if (known === undefined || known.name !== name) {
-      known = memberOf(builder, name);
-      order[place] = known;
+    let access = order[place];
+    if (access === undefined || access.schema.name !== name) {
+      access = fields.get(name);
+      if (access === undefined) throw noSuchField(builder.$schema, name);
+      order[place] = access;
     }
-    if (member !== undefined || known.isVoid) known.set.call(builder, member);
+    if (member !== undefined || access.schema.type.which === "void") access.set.call(builder, member);
     place++;
   }
-};
-
-const memberOf = (builder: StructBuilder, name: string): AssignedMember => {
-  const access = builder.$fields.get(name);
-  if (access === undefined) throw noSuchField(builder.$schema, name);
-  return { name, isVoid: access.schema.type.which === "void", set: access.set };
 };
 
 export const assertSameType = (to: { readonly $schema: StructBase["$schema"] }, from: StructBase): void => {

@@ -6,7 +6,7 @@ import { defineNested } from "./nested.ts";
 import { pointerAccess } from "./pointer-access.ts";
 import { scalarAccess } from "./scalar-access.ts";
 import type { FieldSchema, StructSchema } from "./schema.ts";
-import { type AssignedMember, newStructClass, StructBuilder, StructReader } from "./struct-base.ts";
+import { newStructClass, StructBuilder, StructReader } from "./struct-base.ts";
 import type { StructClass } from "./struct-class.ts";
 import { installStructMethods, structClassPrototype } from "./struct-methods.ts";
 import { textAccess } from "./text-access.ts";
@@ -20,7 +20,7 @@ export const defineStruct = (schema: StructSchema): StructClass => {
   const Builder = newStructClass(StructBuilder);
   const fields = new Map<string, FieldAccess>();
   const union: FieldAccess[] = [];
-  const order: AssignedMember[] = [];
+  const order: FieldAccess[] = [];
   const tag = schema.body.discriminantCount > 0 ? schema.body.discriminantOffset * 2 : -1;
 
   const structClass: StructClass = Object.create(structClassPrototype, {
@@ -43,8 +43,9 @@ export const defineStruct = (schema: StructSchema): StructClass => {
 
   const install = (access: FieldAccess): void => {
     const { name, discriminantValue, isUnionMember } = access.schema;
+    const old = fields.get(name);
     fields.set(name, access);
-    for (const member of order) if (member.name === name) member.set = access.set;
+    for (let place = 0; place < order.length; place++) if (order[place] === old) order[place] = access;
     if (isUnionMember) union[discriminantValue] = access;
     const descriptor = { configurable: true, enumerable: false };
     Object.defineProperty(Reader.prototype, name, { ...descriptor, get: access.read, set: refuse(access.schema) });

@@ -1,16 +1,8 @@
 import type { Segment } from "../serialization/segment.ts";
 import { Struct, type StructConstructor } from "../serialization/struct.ts";
-import type { FieldAccess, Setter } from "./field-access.ts";
+import type { FieldAccess } from "./field-access.ts";
 import type { StructSchema } from "./schema.ts";
 import type { StructClass } from "./struct-class.ts";
-
-/** What stood at one place of the plain object that was assigned last. All are of one shape, which accesses are not. */
-export interface AssignedMember {
-  readonly name: string;
-  readonly isVoid: boolean;
-  /** That of the field's access. */
-  set: Setter;
-}
 
 /** What all readers and builders have: their type, on the prototype of each class. */
 export abstract class StructBase extends Struct {
@@ -20,8 +12,8 @@ export abstract class StructBase extends Struct {
   declare readonly $class: StructClass;
   /** How each field is reached, by name. @internal */
   declare readonly $fields: ReadonlyMap<string, FieldAccess>;
-  /** The members of the plain object that was assigned last, in its order. @internal */
-  declare readonly $order: AssignedMember[];
+  /** The fields of the plain object that was assigned last, in its order. @internal */
+  declare readonly $order: FieldAccess[];
   /** Members of the unnamed union, by discriminant. @internal */
   declare readonly $union: readonly FieldAccess[];
   /** Byte offset of the union's tag; -1 where there is no union. @internal */
