@@ -109,10 +109,11 @@ export class Question implements PendingCall, RedirectedCall {
   }
 
   pipelined(path: readonly number[]): ClientHook {
+    // What was asked for before may wait for a Disembargo, and who asks for it again must wait, too.
+    const known = this.#promises?.get(path);
+    if (known !== undefined) return known.addRef();
     if (this.#resolved !== undefined) return this.#resolved.pipelined(path);
     this.#promises ??= new ByPath();
-    const known = this.#promises.get(path);
-    if (known !== undefined) return known.addRef();
     this.#pipelineClients++;
     // A question with another owner forgets its promises when that drops it, also while they are pending.
     const isHeld = this.resultsFor === "caller";

@@ -2,6 +2,7 @@ import { expect } from "chai";
 import type { Loose } from "../../support/loose.ts";
 import { pending } from "../../support/nodes.ts";
 import { ScriptedPeer, setIndex } from "../../support/scripted-peer.ts";
+import { testSchema } from "../../support/rpc-messages.ts";
 import { bootstrapOf, rejection, Servers, turn } from "../../support/vats.ts";
 
 const finish = (questionId: number) => ({
@@ -143,6 +144,70 @@ describe("results that the peer wants to keep for another call (sendResultsTo.yo
     peer.send(finish(2)).send(finish(1));
     making[Symbol.dispose]();
     await end();
+  });
+
+  it("keep that order for calls that ask for the capability anew, by a call that was passed on within the vat", async () => {
+    const calls: number[] = [];
+    const clients: Loose[] = [];
+    const servers = new Servers();
+    const relay = new testSchema.Node.Client(
+      servers.make({ make_context: (context: Loose) => context.tailCall(clients[0].makeRequest("x")) }),
+    );
+    const make = pending((context) => {
+      context.results.node = servers.make(orderly(calls));
+    });
+    const bootstrap = servers.make({
+      hold({ cap }: Loose) {
+        clients.push(cap);
+      },
+      make_context: (context: Loose) =>
+        context.params.name === "relay" ? context.tailCall(relay.makeRequest("x")) : make.method(context),
+    });
+    const peer = new ScriptedPeer({ bootstrap }, servers);
+    await peer.bootstrap().heard();
+    peer.call(
+      1,
+      { importedCap: 0 },
+      "hold",
+      (params) => setIndex(params, 0, 0),
+      (call) => {
+        call.params.capTable = [{ senderHosted: 9 }];
+      },
+    );
+    await peer.heard();
+    const nodeOf = (questionId: number) => ({ promisedAnswer: { questionId, transform: [{ getPointerField: 0 }] } });
+    const order = (questionId: number, target: object, n: number): ScriptedPeer =>
+      peer.call(questionId, target, "order", (params) => {
+        params.n = n;
+      });
+
+    peer.call(5, { importedCap: 0 }, "make", (params) => {
+      params.name = "relay";
+    });
+    order(6, nodeOf(5), 0);
+    expect(await peer.lines()).to.deep.equal([
+      "call 0 to import 9",
+      "call 1 to answer 0[0]",
+      "return 6 takeFromOtherQuestion",
+    ]);
+    peer.call(1, { importedCap: 0 }, "make", undefined, yourself).send(take(0, 1));
+    order(7, nodeOf(5), 1);
+    expect(await peer.lines()).to.deep.equal(["disembargo senderLoopback to answer 0[0]"]);
+    order(2, nodeOf(1), 0);
+    peer.send({ disembargo: { target: nodeOf(1), context: { receiverLoopback: 0 } } });
+    order(8, nodeOf(5), 2);
+    await peer.settle();
+    make.ends[0]?.();
+    await peer.settle();
+    expect(calls).to.deep.equal([0, 1, 2]);
+
+    peer.send({ return: { answerId: 1, releaseParamCaps: false, resultsSentElsewhere: null } });
+    for (const id of [1, 5, 6]) peer.send(finish(id));
+    await peer.settle();
+    relay.release();
+    clients[0].release();
+    peer.send(finish(0));
+    await peer.expectEmpty();
   });
 
   it("are given up with the call that they were for: the peer cancels, and is answered", async () => {
