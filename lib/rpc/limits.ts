@@ -52,7 +52,10 @@ export interface ConnectionLimits {
   readonly maxPipelinedPromises: number;
   /** Calls of the peer's that have not been finished, returned or not. Default: 65,536. Breach: abort. */
   readonly maxAnswers: number;
-  /** Bytes of results that are kept until the peer finishes the call. Default: 64 MiB. Breach: abort. */
+  /**
+   * Bytes of results that are kept until the peer finishes the call. Default: 64 MiB. Breach: abort. Results that wait to be sent may
+   * make it up to that, too (`maxOutboundBytes`).
+   */
   readonly maxResultBytes: number;
   /** Capabilities of ours that the peer holds. Default: 65,536. Breach: what would send one more fails with `overloaded`. */
   readonly maxExports: number;
@@ -63,8 +66,9 @@ export interface ConnectionLimits {
   /** Bytes of the largest message that may be sent; what does not fit is answered with an exception. Default: 64 MiB. */
   readonly maxMessageBytes: number;
   /**
-   * Bytes that may wait for the peer to read, beside one message of any size, before no more calls and results are queued behind
-   * them: those fail with `overloaded`. Default: 12 MiB, three quarters of `maxQueuedBytes`, which ends the connection.
+   * Bytes that may wait for the peer to read, beside one message of any size, before no more is queued behind them. Calls fail with
+   * `overloaded` then; results wait in their turn, within `maxResultBytes`, beyond which they fail, too. Default: 12 MiB, three
+   * quarters of `maxQueuedBytes`, which ends the connection.
    */
   readonly maxOutboundBytes: number;
   /**

@@ -323,11 +323,26 @@ export class Answer implements CallContext {
   }
 
   #succeed(): void {
+    if (this.#state.isCrowded && this.#waits()) return;
     this.#leave();
     if (this.#status !== "running") this.#dropAll();
     else if (this.#redirected !== undefined) this.#keep(this.#redirected, { results: this.#resultsPayload() });
     else if (this.#finished || this.#pipelineOnly) this.#settleUnsent(this.#resultsPayload());
     else this.#send();
+  }
+
+  /** Puts off what is to be sent to a peer that has too much to read. Until then the call is at work, and may be canceled. */
+  #waits(): boolean {
+    if (this.#status !== "running" || this.#finished || this.#pipelineOnly || this.isRedirected) return false;
+    const isWaiting = this.#state.waitingResults.add(this.#messageBytes, () => {
+      try {
+        this.#succeed();
+      } catch (error) {
+        this.#state.fail(error);
+      }
+    });
+    if (isWaiting) this.releaseParams();
+    return isWaiting;
   }
 
   #fail(thrown: unknown): void {

@@ -28,6 +28,7 @@ import type { RemoteClient } from "./remote-client.ts";
 import { IdTable } from "./table.ts";
 import type { Tracer } from "./trace.ts";
 import { TokenBucket } from "./token-bucket.ts";
+import { WaitingResults } from "./waiting-results.ts";
 
 /** Milliseconds after which whoever cancels a call has waited for it. */
 const patience = 1000;
@@ -117,6 +118,8 @@ export class ConnectionState {
   /** Calls that the peer gave up before they returned. */
   canceled = 0;
   readonly #cancels: TokenBucket;
+  /** Most connections never need it. */
+  #waitingResults: WaitingResults | undefined;
   #starts = 0;
   #startTime = 0;
   /** For capabilities that the peer mentions by their place in results that are not there yet. */
@@ -158,6 +161,11 @@ export class ConnectionState {
       this.#pipelineIds = (this.#pipelineIds + 1) % firstPipelineId;
     } while (this.pipelineQuestions.has(id));
     return id;
+  }
+
+  get waitingResults(): WaitingResults {
+    this.#waitingResults ??= new WaitingResults(this);
+    return this.#waitingResults;
   }
 
   /** When a call of the peer's begins, or some calls earlier: the clock is too slow to be read for each. */
