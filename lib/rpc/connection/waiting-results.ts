@@ -25,7 +25,7 @@ export class WaitingResults {
     if (resultBytes + this.#bytes + bytes > limits.maxResultBytes) return false;
     this.#bytes += bytes;
     this.#waiting.push({ bytes, send });
-    if (this.#waiting.length === 1) {
+    if (this.#stopLooking === undefined) {
       this.#state.atClose.add(this);
       this.#lookLater();
     }
@@ -34,13 +34,14 @@ export class WaitingResults {
 
   #lookLater(): void {
     this.#stopLooking = this.#state.clock.after(interval, () => {
-      while (!this.#state.isCrowded) {
-        this.#sendFirst();
-        if (this.#waiting.length > 0) continue;
-        this.#state.atClose.delete(this);
+      // What is sent may let another call end, whose results wait here in turn.
+      while (this.#waiting.length > 0 && !this.#state.isCrowded) this.#sendFirst();
+      if (this.#waiting.length > 0) {
+        this.#lookLater();
         return;
       }
-      this.#lookLater();
+      this.#stopLooking = undefined;
+      this.#state.atClose.delete(this);
     });
   }
 
