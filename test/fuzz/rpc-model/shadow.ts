@@ -87,18 +87,27 @@ export class Slot {
 
 const nothing: Edge = { to: null };
 
-/** Where a place in results leads, once the method has said so. */
-export const slotEdge = ({ call, place }: Slot): Edge | "threw" | undefined => {
+/** The call whose results are those of a call: it itself, or the last one that it was passed on as. */
+const lastOf = (call: Call): Call => {
   let at = call;
   while (at.outcome !== undefined && at.outcome !== "threw" && "tail" in at.outcome) at = at.outcome.tail;
+  return at;
+};
+
+/** Where a place in results leads, once the method has said so. */
+export const slotEdge = ({ call, place }: Slot): Edge | "threw" | undefined => {
+  const at = lastOf(call);
   if (at.outcome === undefined || at.outcome === "threw") return at.outcome;
   return (at.outcome as { readonly edges: ReadonlyMap<string, Edge> }).edges.get(place) ?? nothing;
 };
 
 export type End = ModelObject | "null" | "broken" | "pending" | "foreign";
 
-/** Where a reference leads to, if all that has been done were known everywhere. */
-export const endOf = (edge: Edge): End => {
+/**
+ * Where a reference leads to, if all that has been done were known everywhere. `isOnTheWay` is true for what went there before it
+ * was: the results of a call that failed in the end lead to where its method had said before (`setPipeline`).
+ */
+export const endOf = (edge: Edge, isOnTheWay = false): End => {
   let to = edge.to;
   for (;;) {
     if (to === null) return "null";
@@ -109,7 +118,12 @@ export const endOf = (edge: Edge): End => {
       to = to.edge.to;
     } else if (to instanceof Slot) {
       const next = slotEdge(to);
-      if (next === "threw") return "broken";
+      if (next === "threw") {
+        const { inner } = lastOf(to.call);
+        if (!isOnTheWay || inner === undefined) return "broken";
+        to = new Slot(inner, to.place);
+        continue;
+      }
       if (next === undefined) {
         const end = pendingEnd(to.call);
         return end;
@@ -121,8 +135,7 @@ export const endOf = (edge: Edge): End => {
 
 /** A call that was not executed: it waits for its target, or will fail with it. */
 const pendingEnd = (call: Call): "pending" | "broken" => {
-  let at = call;
-  while (at.outcome !== undefined && at.outcome !== "threw" && "tail" in at.outcome) at = at.outcome.tail;
+  const at = lastOf(call);
   if (at.executing !== undefined) return "pending";
   const end = endOf(at.target);
   return end === "null" || end === "broken" ? "broken" : "pending";
