@@ -1,15 +1,14 @@
-import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { promisify } from "node:util";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import { expect } from "chai";
 import { ensureCertificates } from "../certs/make.ts";
 import { TwoPartyClient, TwoPartyServer } from "../lib/stream-vat.ts";
 import type { Loose } from "./support/loose.ts";
+import { Processes } from "./support/processes.ts";
 import { repositoryRoot } from "./support/repository.ts";
 import { testSchema } from "./support/rpc-messages.ts";
 import { emptyTables, rejection, Servers, tablesOf, turn } from "./support/vats.ts";
@@ -197,7 +196,7 @@ describe("an end without a stream", () => {
     const code = `import { TwoPartyClient } from "${module}";
       await new TwoPartyClient({ closeTimeout: 20 }).close();
       console.log("closed");`;
-    const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", code]);
+    const { stdout } = await new Processes().run(process.execPath, ["--input-type=module", "-e", code]);
     expect(stdout).to.equal("closed\n");
   });
 

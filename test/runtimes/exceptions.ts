@@ -51,6 +51,7 @@ const exceptions: readonly Exception[] = [
   ...[
     { file: "attacks/memory", title: "all that a reader keeps alive" },
     { file: "attacks/memory", title: "keep nothing of it" },
+    { file: "attacks/rpc-cleanup", title: "keeps nothing of the connection" },
     { file: "rpc/connection/export", title: "an import that arrives again after its last client was collected" },
   ].map((test) => ({
     ...test,
@@ -164,6 +165,7 @@ const exceptions: readonly Exception[] = [
   ...[
     { file: "certs/make", title: "are the same for processes that make them at once" },
     { file: "rpc/capability/leak-watch", title: "is turned on by CAPSTAN_LEAKS=1" },
+    { file: "two-way-pipe", title: "keeps its process alive" },
   ].map((test) => ({
     ...test,
     on: deno,
