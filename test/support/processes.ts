@@ -114,7 +114,9 @@ export class RunningProcess {
 
   /** Ends the process at once: it has no time to say goodbye. Resolves when it is gone. */
   async kill(): Promise<void> {
-    this.#child.kill("SIGKILL");
+    const { pid, exitCode, signalCode } = this.#child;
+    // Not by the child's own `kill`: Deno's closes its standard input first, which a program may take for a goodbye.
+    if (pid !== undefined && exitCode === null && signalCode === null) process.kill(pid, "SIGKILL");
     await this.#closed;
   }
 
