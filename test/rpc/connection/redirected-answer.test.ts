@@ -17,10 +17,8 @@ describe("results that the peer wants to keep for another call (sendResultsTo.yo
     return: { answerId, releaseParamCaps: false, takeFromOtherQuestion },
   });
 
-  /** Our question 0 asks `make` of the peer's export 9; the peer calls `make` of our export 0 as its question 1. */
-  const tailCall = async (methods: Loose) => {
-    const clients: Loose[] = [];
-    const servers = new Servers();
+  /** A vat whose node has these methods, and which has been given export 9 of its peer: the first of `clients`. */
+  const withClient = async (methods: Loose, clients: Loose[], servers: Servers): Promise<ScriptedPeer> => {
     const bootstrap = servers.make({
       hold({ cap }: Loose) {
         clients.push(cap);
@@ -39,6 +37,14 @@ describe("results that the peer wants to keep for another call (sendResultsTo.yo
       },
     );
     await peer.heard();
+    return peer;
+  };
+
+  /** Our question 0 asks `make` of the peer's export 9; the peer calls `make` of our export 0 as its question 1. */
+  const tailCall = async (methods: Loose) => {
+    const clients: Loose[] = [];
+    const servers = new Servers();
+    const peer = await withClient(methods, clients, servers);
     const making = clients[0].make("x");
     expect(await peer.lines()).to.deep.equal(["call 0 to import 9"]);
     const end = async (): Promise<void> => {
@@ -156,25 +162,9 @@ describe("results that the peer wants to keep for another call (sendResultsTo.yo
     const make = pending((context) => {
       context.results.node = servers.make(orderly(calls));
     });
-    const bootstrap = servers.make({
-      hold({ cap }: Loose) {
-        clients.push(cap);
-      },
-      make_context: (context: Loose) =>
-        context.params.name === "relay" ? context.tailCall(relay.makeRequest("x")) : make.method(context),
-    });
-    const peer = new ScriptedPeer({ bootstrap }, servers);
-    await peer.bootstrap().heard();
-    peer.call(
-      1,
-      { importedCap: 0 },
-      "hold",
-      (params) => setIndex(params, 0, 0),
-      (call) => {
-        call.params.capTable = [{ senderHosted: 9 }];
-      },
-    );
-    await peer.heard();
+    const make_context = (context: Loose) =>
+      context.params.name === "relay" ? context.tailCall(relay.makeRequest("x")) : make.method(context);
+    const peer = await withClient({ make_context }, clients, servers);
     const nodeOf = (questionId: number) => ({ promisedAnswer: { questionId, transform: [{ getPointerField: 0 }] } });
     const order = (questionId: number, target: object, n: number): ScriptedPeer =>
       peer.call(questionId, target, "order", (params) => {
